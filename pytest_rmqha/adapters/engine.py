@@ -1,0 +1,161 @@
+"""The container engine, asked through the docker SDK: everything about a run's containers but bringing them up and down.
+
+Every call names a container of *this* run; containers are found by the label ``rmqha.run`` and nothing else is touched.
+"""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import docker
+import docker.errors
+from docker.models.containers import Container
+
+from pytest_rmqha.errors import ToolFailed
+
+RUN_LABEL = "rmqha.run"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command inside a container said: exit code, standard output and error as text."""
+
+    code: int
+    out: str
+    err: str
+
+
+@dataclass(frozen=True)
+class FileToPut:
+    """One file on its way into a container: absolute path, content, octal mode, numeric owner."""
+
+    path: str
+    content: bytes
+    mode: int = 0o644
+    uid: int = 0
+    gid: int = 0
+
+
+class Engine:
+    """Verbs and questions on the containers of one run. ``timeout`` (seconds) bounds each call to the engine."""
+
+    def __init__(self, run: str, timeout: float = 60) -> None:
+        self.run = run
+        self.client = docker.from_env(timeout=int(timeout))
+        self._by_service: dict[str, str] = {}
+
+    def container(self, service: str) -> Container:
+        """The container of a compose service, dead ones included."""
+        if service not in self._by_service:
+            found = self.client.containers.list(
+                all=True, filters={"label": [f"{RUN_LABEL}={self.run}", f"com.docker.compose.service={service}"]}
+            )
+            if len(found) != 1:
+                raise ToolFailed(f"expected one container of service {service!r} in run {self.run}, found {len(found)}")
+            self._by_service[service] = str(found[0].id)
+        try:
+            return self.client.containers.get(self._by_service[service])
+        except docker.errors.NotFound as error:
+            raise ToolFailed(f"the container of service {service!r} is gone: {error}") from error
+
+    def state(self, service: str) -> str:
+        """One of docker's words: created, running, paused, restarting, exited, dead."""
+        return str(self.container(service).status)
+
+    def pid(self, service: str) -> int:
+        return int(self.container(service).attrs["State"]["Pid"])
+
+    def kill(self, service: str, signal: str = "SIGKILL") -> None:
+        """Send a signal to the first process. SIGKILL on one that is dead already is no error: the state is what was asked."""
+        try:
+            self.container(service).kill(signal=signal)
+        except docker.errors.APIError as error:
+            if "is not running" not in str(error):
+                raise ToolFailed(f"kill {service}: {error}") from error
+
+    def stop(self, service: str, grace: float = 30) -> None:
+        """SIGTERM, then SIGKILL after ``grace`` seconds."""
+        self.container(service).stop(timeout=int(grace))
+
+    def start(self, service: str) -> None:
+        """Request the start; does not wait for anything inside."""
+        self.container(service).start()
+
+    def pause(self, service: str) -> None:
+        self.container(service).pause()
+
+    def unpause(self, service: str) -> None:
+        if self.state(service) == "paused":
+            self.container(service).unpause()
+
+    def exec(self, service: str, *command: str, user: str = "") -> Answer:
+        """Run a command inside; its exit code is in the answer, not an exception."""
+        try:
+            done: Any = self.container(service).exec_run(list(command), demux=True, user=user)
+        except docker.errors.APIError as error:
+            raise ToolFailed(f"exec in {service}: {' '.join(command)}: {error}") from error
+        code, (out, err) = done
+        return Answer(int(code), (out or b"").decode(errors="replace"), (err or b"").decode(errors="replace"))
+
+    def must(self, service: str, *command: str, user: str = "") -> str:
+        """Like ``exec``, but a command that fails raises ToolFailed with what it said."""
+        answer = self.exec(service, *command, user=user)
+        if answer.code != 0:
+            said = (answer.err or answer.out).strip()[-500:]
+            raise ToolFailed(f"{' '.join(command)} in {service} ended with {answer.code}: {said}")
+        return answer.out
+
+    def put(self, service: str, files: list[FileToPut]) -> None:
+        """Copy files in, byte for byte; works on a container that never ran and on a remote engine."""
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w") as archive:
+            for file in files:
+                entry = tarfile.TarInfo(file.path.lstrip("/"))
+                entry.size, entry.mode, entry.uid, entry.gid = len(file.content), file.mode, file.uid, file.gid
+                archive.addfile(entry, io.BytesIO(file.content))
+        if not self.container(service).put_archive("/", buffer.getvalue()):
+            raise ToolFailed(f"could not copy {[f.path for f in files]} into {service}")
+
+    def logs(self, service: str, tail: int = 5000) -> str:
+        return bytes(self.container(service).logs(tail=tail, timestamps=True)).decode(errors="replace")
+
+    def in_network_of(self, service: str, image: str, script: str) -> Answer:
+        """Run a shell script in a short-lived helper that shares the service's network namespace (NET_ADMIN)."""
+        try:
+            helper = self.client.containers.run(
+                image,
+                entrypoint=["sh", "-ec"],
+                command=[script],
+                network_mode=f"container:{self.container(service).id}",
+                cap_add=["NET_ADMIN", "NET_RAW"],
+                labels={RUN_LABEL: self.run, "rmqha.role": "helper"},
+                detach=True,
+            )
+        except docker.errors.APIError as error:
+            raise ToolFailed(f"helper in the network of {service}: {error}") from error
+        try:
+            code = int(helper.wait(timeout=20)["StatusCode"])
+            out = bytes(helper.logs(stdout=True, stderr=False)).decode(errors="replace")
+            err = bytes(helper.logs(stdout=False, stderr=True)).decode(errors="replace")
+        finally:
+            helper.remove(force=True)
+        return Answer(code, out, err)
+
+    def attach(self, service: str) -> Any:
+        """The raw socket of the first process's stdin, stdout and stderr (8-byte frame headers, no history)."""
+        params = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1, "logs": 0}
+        wire = self.container(service).attach_socket(params=params)
+        return wire
+
+    def image_digests(self) -> Mapping[str, str]:
+        """service -> image id, of every container of the run."""
+        found = self.client.containers.list(all=True, filters={"label": f"{RUN_LABEL}={self.run}"})
+        return {str(c.labels.get("com.docker.compose.service", c.name)): str(c.attrs["Image"]) for c in found}
+
+    def services(self) -> tuple[str, ...]:
+        found = self.client.containers.list(all=True, filters={"label": f"{RUN_LABEL}={self.run}"})
+        return tuple(sorted(c.labels["com.docker.compose.service"] for c in found if "com.docker.compose.service" in c.labels))

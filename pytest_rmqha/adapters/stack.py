@@ -1,0 +1,293 @@
+"""A run's stack from nothing to steady and back to nothing: the order in which things are made, and how long each took."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pytest_rmqha.adapters import evidence
+from pytest_rmqha.adapters.compose import ComposeProject
+from pytest_rmqha.adapters.engine import RUN_LABEL, Engine, FileToPut
+from pytest_rmqha.adapters.haproxy import StatisticsPage
+from pytest_rmqha.adapters.management import Management
+from pytest_rmqha.adapters.netfilter import PacketFilter
+from pytest_rmqha.adapters.toxiproxy import Proxies
+from pytest_rmqha.adapters.watch import Watch
+from pytest_rmqha.adapters.wire import Wire
+from pytest_rmqha.balancers import Balancer
+from pytest_rmqha.cluster import Cluster, Node
+from pytest_rmqha.config.folder import ConfigFile, layered
+from pytest_rmqha.config.override import DISTRIBUTION_PORTS, TOXIPROXY_HOST, host_of, link_addresses, override, proxies_for
+from pytest_rmqha.errors import HarnessError, StackNotUp, ToolFailed
+from pytest_rmqha.links import Link, Links
+from pytest_rmqha.outside import ClientWire
+from pytest_rmqha.steady import SteadyState
+from pytest_rmqha.timeline import Timeline
+from pytest_rmqha.topology import Topology
+from pytest_rmqha.vip import Vip
+from pytest_rmqha.waiting import await_match, seconds
+
+ADMIN = "rmqha-admin"
+ADD_ADMIN = (
+    '{ok, P} = file:read_file("/run/rmqha/admin"), U = <<"' + ADMIN + '">>, '
+    'ok = rabbit_auth_backend_internal:add_user(U, string:trim(P), <<"rmqha">>), '
+    'ok = rabbit_auth_backend_internal:set_tags(U, [administrator], <<"rmqha">>), ok.'
+)
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """Made anew for each run; ``mask`` takes them out of any text that leaves the run."""
+
+    cookie: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
+    admin: str = field(default_factory=lambda: secrets.token_urlsafe(16), repr=False)
+    statistics: str = field(default_factory=lambda: secrets.token_urlsafe(12), repr=False)
+    vrrp: str = field(default_factory=lambda: secrets.token_hex(4), repr=False)
+    load: str = field(default_factory=lambda: secrets.token_urlsafe(16), repr=False)
+
+    def mask(self, text: str) -> str:
+        for value in (self.cookie, self.admin, self.statistics, self.vrrp, self.load):
+            text = text.replace(value, "***")
+        return text
+
+
+@dataclass
+class Stack:
+    """The whole of one run. ``up`` brings it to steady state or raises StackNotUp; ``down`` removes all of it."""
+
+    run: str
+    topology: Topology
+    images: Mapping[str, str]
+    folders: list[Path]
+    compose_file: Path
+    reports: Path
+    timeline: Timeline
+    secrets: Secrets = field(default_factory=Secrets)
+    took: dict[str, float] = field(default_factory=dict)
+    config_files: dict[str, list[ConfigFile]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.engine = Engine(self.run)
+        self.link_map = link_addresses(self.topology) if len(self.topology.brokers) > 1 else ()
+        labels = {
+            RUN_LABEL: self.run,
+            "rmqha.pid": str(os.getpid()),
+            "rmqha.host": socket.gethostname(),
+            "rmqha.boot-id": _boot_id(),
+            "rmqha.started": f"{time.time():.0f}",
+        }
+        self.reports.mkdir(parents=True, exist_ok=True)
+        self.override_file = self.reports / "compose.override.json"
+        self.override_file.write_text(override(self.topology, self.images, labels, self.link_map))
+        self.project = ComposeProject(f"rmqha-{self.run}", [self.compose_file, self.override_file], self.environment)
+        self._watches: list[Watch] = []
+        self.wire: ClientWire | None = None
+        self._make_handles()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        names = {"broker": "RMQHA_BROKER_IMAGE", "balancer": "RMQHA_BALANCER_IMAGE"}
+        return {variable: self.images[role] for role, variable in names.items() if role in self.images}
+
+    def _make_handles(self) -> None:
+        brokers = self.topology.brokers
+        self.nodes = tuple(
+            Node(b.service, b.hostname, b.address, Management(b.address, ADMIN, self.secrets.admin), self.engine) for b in brokers
+        )
+        self.cluster = Cluster(self.nodes, self.timeline)
+        self.balancers = tuple(
+            Balancer(
+                b.service, b.hostname, b.address, self.engine, StatisticsPage(b.address, "stats", self.secrets.statistics),
+                PacketFilter(self.engine, b.service, self.images["balancer"]),
+            )
+            for b in self.topology.balancers
+        )
+        self.vip = Vip(self.topology.vip, self.balancers) if self.topology.vip else None
+        self.links: Links | None = None
+        self.proxies: Proxies | None = None
+        if self.link_map:
+            self.proxies = Proxies(host_of(self.topology, TOXIPROXY_HOST))
+            self.links = Links(tuple(
+                Link(self.cluster.node(m.source), self.cluster.node(m.target), tuple(m.proxy(p) for p in DISTRIBUTION_PORTS),
+                     self.proxies)
+                for m in self.link_map
+            ))
+        self.steady = SteadyState(self.cluster, self.balancers, self.vip, self.links)
+
+    @property
+    def front(self) -> str:
+        """Where clients connect: the VIP, or the one broker of a topology without balancers."""
+        return self.topology.vip or self.topology.brokers[0].address
+
+    @property
+    def load_password(self) -> str:
+        return self.secrets.load
+
+    def api_at(self, address: str) -> Management:
+        return Management(address, ADMIN, self.secrets.admin)
+
+    def dump(self, name: str) -> None:
+        """Everything one wants to look at after a red verdict, into the run's folder, secrets masked."""
+        evidence.collect(self.engine, self.topology, self.cluster, self.reports / "evidence" / name, self.secrets.mask)
+
+    def facts(self) -> dict[str, str]:
+        """For a report's environment: what ran where."""
+        versions = {"topology": self.topology.name, "run": self.run, "vip": self.topology.vip or "none"}
+        for node in self.nodes[:1]:
+            overview = node.api.get("overview")
+            versions["rabbitmq"], versions["erlang"] = str(overview["rabbitmq_version"]), str(overview["erlang_version"])
+        for balancer in self.balancers[:1]:
+            versions["haproxy"] = self.engine.must(balancer.service, "haproxy", "-v").splitlines()[0]
+            said = self.engine.exec(balancer.service, "keepalived", "--version")
+            versions["keepalived"] = (said.err or said.out).splitlines()[0]
+        if self.proxies is not None:
+            versions["toxiproxy"] = self.proxies.version()
+        return versions
+
+    def how_to_get_in(self) -> list[str]:
+        """For a stack that is kept: where things are and how to remove them."""
+        shells = [f"docker exec -it {self.project.name}-{m.service}-1 bash" for m in self.topology.members]
+        return [f"AMQP {self.front}:5672", f"management http://{self.front}:15672", *shells, f"rmqha clean --run {self.run}"]
+
+    def filter_on(self, service: str) -> PacketFilter:
+        return PacketFilter(self.engine, service, self.images["balancer"])
+
+    def up(self) -> None:
+        with self._timed("create containers"):
+            self.project.create()
+            self._copy_files()
+        if self.link_map:
+            with self._timed("link proxies"):
+                self._start_links()
+        with self._timed("start containers"):
+            self.project.start()
+        with self._timed("brokers boot and form the cluster"):
+            self._await_listeners()
+            self._add_admin()
+        with self._timed("queues of the configuration"):
+            self._import_topology()
+        with self._timed("steady state"):
+            self.steady.wait(within=seconds(60), error=StackNotUp, what="the stack in steady state after bring-up")
+        self._raw_wire = Wire(self.engine.attach("rmqha-client"), self._client_event)
+        self.wire = self._raw_wire
+        self.wire.ask("hello", within=20)
+        self.nodes[0].api.put_user("rmqha-load", self.secrets.load)
+        self._start_watches()
+
+    def down(self) -> None:
+        for watch in self._watches:
+            watch.stop()
+        self._watches.clear()
+        if self.wire is not None:
+            with suppress(HarnessError):
+                self.wire.ask("bye", within=3)
+            self._raw_wire.close()
+        self.project.down()
+
+    def _timed(self, label: str) -> Any:
+        return _Timed(self, label)
+
+    def _copy_files(self) -> None:
+        for broker in self.topology.brokers:
+            files = layered(self.folders, broker.service, "broker")
+            self.config_files[broker.service] = list(files.values())
+            self.engine.put(broker.service, [
+                *(FileToPut(f.target, f.content, f.mode) for f in files.values()),
+                FileToPut("/var/lib/rabbitmq/.erlang.cookie", self.secrets.cookie.encode(), 0o400),
+                FileToPut("/run/rmqha/admin", self.secrets.admin.encode(), 0o444),
+            ])
+        for balancer in self.topology.balancers:
+            files = layered(self.folders, balancer.service, "balancer")
+            self.config_files[balancer.service] = list(files.values())
+            self.engine.put(balancer.service, [
+                *(FileToPut(f.target, f.content, f.mode) for f in files.values()),
+                FileToPut("/etc/keepalived/auth_pass.conf", f"auth_pass {self.secrets.vrrp}\n".encode(), 0o600),
+                FileToPut("/etc/default/haproxy", f"STATS_USER=stats\nSTATS_PASSWORD={self.secrets.statistics}\n".encode(), 0o600),
+            ])
+
+    def _start_links(self) -> None:
+        assert self.proxies is not None
+        self.project.start("rmqha-toxiproxy")
+        prefix = self.topology.subnet.split("/")[1]
+        script = "\n".join(f"ip addr add {m.address}/{prefix} dev eth0" for m in self.link_map) + "\nip -4 -o addr show"
+        answer = self.engine.in_network_of("rmqha-toxiproxy", self.images["balancer"], script)
+        missing = [m.address for m in self.link_map if f"{m.address}/" not in answer.out]
+        if answer.code != 0 or missing:
+            raise StackNotUp(f"the link proxies' addresses could not be set ({missing}): {answer.err.strip()[:300]}")
+        await_match(self.proxies.version, bool, what="toxiproxy's API", within=seconds(10), every=0.05, error=StackNotUp, ignore=(ToolFailed,))
+        self.proxies.populate(proxies_for(self.link_map))
+
+    def _await_listeners(self) -> None:
+        def closed() -> list[str]:
+            for node in self.nodes:
+                if node.state() == "exited":
+                    raise StackNotUp(f"broker {node} ended while it booted; its last words:\n{self.engine.logs(node.service, 15)}")
+            return [str(n) for n in self.nodes if not _open(n.address, 5672) or not _open(n.address, 15672)]
+
+        await_match(closed, lambda c: not c, what="every broker listening on 5672 and 15672", within=seconds(120), every=0.3, error=StackNotUp)
+
+    def _add_admin(self) -> None:
+        self.engine.must(self.nodes[0].service, "rabbitmqctl", "eval", ADD_ADMIN)
+
+    def _import_topology(self) -> None:
+        """A quorum queue that is declared before all nodes have joined keeps too few replicas: wait, then import."""
+        everybody = frozenset(n.name for n in self.nodes)
+        await_match(lambda: [n.running_peers() for n in self.nodes], lambda views: all(v == everybody for v in views),
+                    what="every broker seeing every broker", within=seconds(60), error=StackNotUp, ignore=(ToolFailed,))
+        files = [folder / "topology.json" for folder in self.folders if (folder / "topology.json").is_file()]
+        if files:
+            self.nodes[0].api.ask("POST", "definitions", json.loads(files[-1].read_text()), timeout=20)
+
+    def _start_watches(self) -> None:
+        self._watches = [
+            Watch(b.service, self.timeline, "backend", lambda b=b: {f"{b}/{s}": v for s, v in b.backends().items()})  # type: ignore[misc]
+            for b in self.balancers
+        ]
+        if self.vip is not None:
+            vip = self.vip
+            self._watches.append(Watch(vip.address, self.timeline, "vip",
+                                       lambda: {str(b): "held" if vip.held_by(b) else "not held" for b in vip.balancers}, every=0.4))
+        for watch in self._watches:
+            watch.start()
+
+    def _client_event(self, event: Mapping[str, Any]) -> None:
+        known = {k: v for k, v in event.items() if k not in ("event", "at", "role")}
+        self.timeline.add("client", str(event.get("role", "client")), str(event["event"]), at=event.get("at"), **known)
+
+
+@dataclass
+class _Timed:
+    stack: Stack
+    label: str
+    start: float = 0.0
+
+    def __enter__(self) -> None:
+        self.start = time.monotonic()
+        self.stack.timeline.add("wait.begin", f"bring-up: {self.label}")
+
+    def __exit__(self, *_: object) -> None:
+        self.stack.took[self.label] = time.monotonic() - self.start
+        self.stack.timeline.add("wait.end", f"bring-up: {self.label}")
+
+
+def _boot_id() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
+def _open(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), timeout=0.5).close()
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,67 @@
+"""The toxiproxy server of a run, through toxiproxy-python where it is honest and read back where it is not.
+
+toxiproxy-python 0.1.1 keeps one class-level endpoint, has no time-outs and hides failures: with the API answering 500,
+``disable()`` raises nothing and says that it is disabled. So every change here is read back from the server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import requests
+from toxiproxy.api import APIConsumer
+
+from pytest_rmqha.errors import ToolFailed
+
+
+class Proxies:
+    """All proxies of one server at ``host``:8474. A proxy that does not show what was asked of it raises ToolFailed."""
+
+    def __init__(self, host: str, port: int = 8474, timeout: float = 3) -> None:
+        APIConsumer.host, APIConsumer.port = host, port
+        self.base = f"http://{host}:{port}"
+        self.timeout = timeout
+
+    def _ask(self, method: str, path: str, body: Any = None) -> Any:
+        try:
+            answer = requests.request(method, f"{self.base}{path}", json=body, timeout=self.timeout)
+        except requests.RequestException as error:
+            raise ToolFailed(f"toxiproxy: {method} {path}: {type(error).__name__}") from error
+        if answer.status_code >= 400 and not (method == "DELETE" and answer.status_code == 404):
+            raise ToolFailed(f"toxiproxy: {method} {path}: {answer.status_code} {answer.text[:200]}")
+        return answer.json() if answer.content else None
+
+    def version(self) -> str:
+        answer = self._ask("GET", "/version")
+        return str(answer["version"] if isinstance(answer, dict) else answer)
+
+    def populate(self, proxies: Sequence[Mapping[str, Any]]) -> None:
+        """``proxies``: name, listen, upstream, enabled. All in one call; each is read back."""
+        self._ask("POST", "/populate", [dict(p) for p in proxies])
+        there = self._ask("GET", "/proxies")
+        missing = [p["name"] for p in proxies if p["name"] not in there]
+        if missing:
+            raise ToolFailed(f"toxiproxy did not make {missing}")
+
+    def read(self, name: str) -> Mapping[str, Any]:
+        return self._ask("GET", f"/proxies/{name}")  # type: ignore[no-any-return]
+
+    def enable(self, name: str, on: bool) -> None:
+        self._ask("POST", f"/proxies/{name}", {"enabled": on})
+        if self.read(name)["enabled"] is not on:
+            raise ToolFailed(f"toxiproxy: proxy {name} does not show enabled={on} after it was asked to")
+
+    def add_toxic(self, proxy: str, toxic: str, kind: str, stream: str, attributes: Mapping[str, Any]) -> None:
+        body = {"name": toxic, "type": kind, "stream": stream, "toxicity": 1.0, "attributes": dict(attributes)}
+        self._ask("POST", f"/proxies/{proxy}/toxics", body)
+        if toxic not in [t["name"] for t in self.read(proxy)["toxics"]]:
+            raise ToolFailed(f"toxiproxy: toxic {toxic} is not on proxy {proxy} after it was added")
+
+    def remove_toxic(self, proxy: str, toxic: str) -> None:
+        self._ask("DELETE", f"/proxies/{proxy}/toxics/{toxic}")
+        if toxic in [t["name"] for t in self.read(proxy)["toxics"]]:
+            raise ToolFailed(f"toxiproxy: toxic {toxic} is still on proxy {proxy} after it was removed")
+
+    def toxics(self, proxy: str) -> tuple[str, ...]:
+        return tuple(t["name"] for t in self.read(proxy)["toxics"])

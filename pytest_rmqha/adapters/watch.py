@@ -1,0 +1,50 @@
+"""Watchers that write what they see on the timeline: backend states of each balancer and the holders of the VIP.
+
+Each is one thread with a stop flag, bounded by the run; it only looks, and a look that fails is itself an observation
+(``unanswered``), never an exception in a thread that nobody reads.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+
+from pytest_rmqha.errors import HarnessError
+from pytest_rmqha.timeline import Timeline
+
+
+class Watch:
+    """Calls ``look`` every ``every`` seconds until stopped; ``look`` returns subject -> state; changes become events."""
+
+    def __init__(
+        self, name: str, timeline: Timeline, kind: str, look: Callable[[], Mapping[str, str]], every: float = 0.25
+    ) -> None:
+        self.name, self._timeline, self._kind, self._look, self._every = name, timeline, kind, look, every
+        self.last: dict[str, str] = {}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name=f"rmqha-watch-{name}", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join(timeout=10)
+
+    def _watch(self) -> None:
+        while not self._stop.is_set():
+            try:
+                seen = dict(self._look())
+            except HarnessError:
+                seen = dict.fromkeys(self.last or [self.name], "unanswered")
+            for subject, state in seen.items():
+                if self.last.get(subject) != state:
+                    self.last[subject] = state
+                    self._emit(subject, state)
+            self._stop.wait(self._every)
+
+    def _emit(self, subject: str, state: str) -> None:
+        if self._kind == "vip":
+            self._timeline.add("vip", self.name, state, member=subject, held=state == "held")
+        else:
+            self._timeline.add(self._kind, subject, state, state=state)

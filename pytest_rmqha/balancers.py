@@ -1,0 +1,60 @@
+"""The balancers, live: a host with haproxy and keepalived on it, each of which can die or freeze on its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pytest_rmqha.errors import HarnessError
+from pytest_rmqha.outside import BackendStates, Containers, Filter
+
+
+@dataclass(frozen=True)
+class Balancer:
+    """One balancer host. ``states()`` answers what *this* haproxy thinks of the brokers."""
+
+    service: str
+    hostname: str
+    address: str
+    containers: Containers = field(repr=False, compare=False)
+    page: BackendStates = field(repr=False, compare=False)
+    filter: Filter = field(repr=False, compare=False)
+
+    def __str__(self) -> str:
+        return self.service
+
+    def kill(self) -> None:
+        """The whole host at once: haproxy, keepalived and the addresses are gone."""
+        self.containers.kill(self.service)
+
+    def start(self) -> None:
+        """The host boots: both programs start as after boot."""
+        self.containers.start(self.service)
+
+    def state(self) -> str:
+        return self.containers.state(self.service)
+
+    def signal(self, program: str, signal: str) -> None:
+        """Send a signal to every process called exactly ``program``."""
+        self.containers.must(self.service, "pkill", f"-{signal}", "-x", program)
+
+    def runs(self, program: str) -> bool:
+        """Is there a process called exactly ``program`` that is not stopped and not a zombie?"""
+        if self.state() != "running":
+            return False
+        return self.containers.exec(self.service, "pgrep", "-x", "-r", "R,S,D,I", program).code == 0
+
+    def boot(self, program: str) -> None:
+        """Start haproxy or keepalived again as the host's boot does (a signal to the image's first script)."""
+        signal = {"haproxy": "USR1", "keepalived": "USR2"}[program]
+        self.containers.must(self.service, "pkill", f"-{signal}", "-f", "^/bin/sh /usr/local/bin/start-balancer")
+
+    def backends(self) -> Mapping[str, str]:
+        return self.page.states()
+
+    def sees(self, broker: str) -> frozenset[str]:
+        """The states this balancer has for one broker over all backends; empty when haproxy does not answer."""
+        try:
+            return frozenset(state for server, state in self.backends().items() if server.endswith(f"/{broker}"))
+        except HarnessError:
+            return frozenset()

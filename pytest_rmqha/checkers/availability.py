@@ -1,0 +1,144 @@
+"""How long clients stood still. Seconds, measured by the clients themselves on the run's clock.
+
+The history holds stretches of at least 0.25 s, so a stall below that is reported as 0. A stretch that is still open
+when the load ends counts up to there: it is a lower bound.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from pytest_rmqha.checkers.verdict import Checker, Outcome, Verdict
+from pytest_rmqha.waiting import Budget
+from pytest_rmqha.workload.history import Connect, History
+
+
+@dataclass(frozen=True)
+class Outage:
+    """One stretch in which ``role`` was not served; ``is_open`` if it was still going on at the end."""
+
+    role: str
+    start: float
+    end: float
+    is_open: bool
+    why: str = ""
+
+    @property
+    def seconds(self) -> float:
+        return self.end - self.start
+
+    def told(self, since: float) -> str:
+        still = ", still open at the end" if self.is_open else ""
+        why = f" ({self.why})" if self.why else ""
+        return f"{self.role}: {self.seconds:.1f} s from +{self.start - since:.1f} s{still}{why}"
+
+
+def publishing_stalls_for_at_most(budget: Budget) -> Checker:
+    """No publisher is without a confirm for longer than ``budget``. Undecided if nothing was confirmed at all."""
+
+    def check(history: History) -> Verdict:
+        confirmed = sum(stream.confirmed.count() for stream in history.streams)
+        return _stalls(history, "publish", f"publishing_stalls_for_at_most({budget})", budget, confirmed, "confirmed")
+
+    return _named(check, f"publishing_stalls_for_at_most({budget})")
+
+
+def delivery_stalls_for_at_most(budget: Budget) -> Checker:
+    """No consumer is without a delivery for longer than ``budget``. Undecided if nothing was delivered at all.
+
+    A consumer whose publisher stands still has nothing to get: its stall contains the publisher's.
+    """
+
+    def check(history: History) -> Verdict:
+        delivered = sum(stream.delivered.count() for stream in history.streams)
+        return _stalls(history, "deliver", f"delivery_stalls_for_at_most({budget})", budget, delivered, "delivered")
+
+    return _named(check, f"delivery_stalls_for_at_most({budget})")
+
+
+def new_connections_are_served_within(budget: Budget) -> Checker:
+    """From the start of a client's first failed connect to the end of its next good one: at most ``budget``.
+
+    A good connect that follows a good one is as long as it took. Undecided if nobody tried, or if no try was ever good:
+    then the way there may be what is broken.
+    """
+    name = f"new_connections_are_served_within({budget})"
+
+    def check(history: History) -> Verdict:
+        good = sum(connect.ok for connect in history.connects)
+        if not history.connects:
+            return Verdict(Outcome.UNDECIDED, name, "nothing happened: no connection was tried")
+        if not good:
+            last = max(history.connects, key=lambda connect: connect.at)
+            reason = f"none of {len(history.connects)} tries was served; the last error: {last.error or 'none given'}"
+            return Verdict(Outcome.UNDECIDED, name, reason)
+        what = f"a new connection waited {{worst}}; {good} of {len(history.connects)} tries were good"
+        return _within(name, budget, _unserved(history), what, history.window[0])
+
+    return _named(check, name)
+
+
+def _stalls(history: History, kind: str, name: str, budget: Budget, progress: int, did: str) -> Verdict:
+    start, end = history.window
+    if not progress:
+        return Verdict(Outcome.UNDECIDED, name, f"nothing happened: no message was {did}")
+    if not end > start:
+        return Verdict(Outcome.UNDECIDED, name, "nothing happened: the load's running time is empty")
+    outages = [
+        Outage(gap.role, gap.start, *_closed(gap.end, end)) for gap in history.gaps if gap.kind == kind
+    ]
+    what = f"nothing was {did} for {{worst}}, of {end - start:.1f} s of load with {progress} messages {did}"
+    return _within(name, budget, outages, what, start)
+
+
+def _closed(gap_end: float, window_end: float) -> tuple[float, bool]:
+    is_open = not math.isfinite(gap_end) or gap_end >= window_end
+    return (window_end if not math.isfinite(gap_end) else gap_end), is_open
+
+
+def _unserved(history: History) -> list[Outage]:
+    by_role: dict[str, list[Connect]] = defaultdict(list)
+    for connect in sorted(history.connects, key=lambda connect: connect.at):
+        by_role[connect.role].append(connect)
+    return [outage for role, tries in by_role.items() for outage in _runs_of(role, tries, history.window[1])]
+
+
+def _runs_of(role: str, tries: Sequence[Connect], window_end: float) -> Iterable[Outage]:
+    failed: list[Connect] = []
+    for connect in tries:
+        if not connect.ok:
+            failed.append(connect)
+            continue
+        first = failed[0] if failed else connect
+        yield Outage(role, first.at, connect.at + connect.seconds, False, _why(failed, connect.peer))
+        failed = []
+    if failed:
+        end = max(window_end, failed[-1].at + failed[-1].seconds)
+        yield Outage(role, failed[0].at, end, True, _why(failed, ""))
+
+
+def _why(failed: Sequence[Connect], peer: str) -> str:
+    served = f"then served by {peer}" if peer else ""
+    if not failed:
+        return served
+    tries = f"{len(failed)} failed {'try' if len(failed) == 1 else 'tries'}"
+    told = f"{tries}, the last: {failed[-1].error or 'no error given'}"
+    return f"{told}; {served}" if served else told
+
+
+def _within(name: str, budget: Budget, outages: Sequence[Outage], what: str, since: float) -> Verdict:
+    longest = max(outages, key=lambda outage: outage.seconds, default=None)
+    measured = round(longest.seconds, 3) if longest else 0.0
+    worst = f"{measured:.1f} s{' and more' if longest and longest.is_open else ''}, budget {budget}"
+    over = sorted((o for o in outages if o.seconds > budget.seconds), key=lambda outage: -outage.seconds)
+    outcome = Outcome.BROKEN if over else Outcome.HELD
+    evidence = tuple(outage.told(since) for outage in over)
+    return Verdict(outcome, name, what.format(worst=worst), evidence, measured, budget.seconds)
+
+
+def _named(check: Checker, name: str) -> Checker:
+    check.__name__ = name
+    return check

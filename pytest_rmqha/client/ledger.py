@@ -1,0 +1,191 @@
+"""The ledger of every message: what was attempted, what the broker answered, what arrived.
+
+Standard library only: it runs in the load client. Compact: a bit for each message and question, so that ten million
+messages fit into a few megabytes. A delivery is written on arrival, before its ack.
+"""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from collections.abc import Iterator
+from typing import Any
+
+MOST_EXAMPLES = 20
+
+
+class Bitmap:
+    """A growing set of whole numbers from 0 on, one bit each."""
+
+    __slots__ = ("_bits",)
+
+    def __init__(self, bits: bytes | bytearray = b"") -> None:
+        self._bits = bytearray(bits)
+
+    def set(self, number: int) -> None:
+        byte = number >> 3
+        if byte >= len(self._bits):
+            self._bits.extend(bytes(max(byte + 1 - len(self._bits), len(self._bits) // 2 + 64)))
+        self._bits[byte] |= 1 << (number & 7)
+
+    def test(self, number: int) -> bool:
+        byte = number >> 3
+        return byte < len(self._bits) and bool(self._bits[byte] & (1 << (number & 7)))
+
+    def count(self) -> int:
+        return int.from_bytes(self._bits, "little").bit_count()
+
+    def ones(self) -> Iterator[int]:
+        for place, byte in enumerate(self._bits):
+            if byte:
+                for bit in range(8):
+                    if byte & (1 << bit):
+                        yield place * 8 + bit
+
+    def _as_int(self) -> int:
+        return int.from_bytes(self._bits, "little")
+
+    @classmethod
+    def _of_int(cls, value: int) -> Bitmap:
+        return cls(value.to_bytes((value.bit_length() + 7) // 8, "little"))
+
+    @classmethod
+    def first(cls, count: int) -> Bitmap:
+        """All numbers below ``count``."""
+        return cls._of_int((1 << count) - 1)
+
+    @classmethod
+    def of(cls, *numbers: int) -> Bitmap:
+        made = cls()
+        for number in numbers:
+            made.set(number)
+        return made
+
+    def __and__(self, other: Bitmap) -> Bitmap:
+        return self._of_int(self._as_int() & other._as_int())
+
+    def __or__(self, other: Bitmap) -> Bitmap:
+        return self._of_int(self._as_int() | other._as_int())
+
+    def __sub__(self, other: Bitmap) -> Bitmap:
+        return self._of_int(self._as_int() & ~other._as_int())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Bitmap) and self._as_int() == other._as_int()
+
+    def __hash__(self) -> int:
+        return hash(self._as_int())
+
+    def __repr__(self) -> str:
+        return f"<Bitmap of {self.count()}>"
+
+    def to_text(self) -> str:
+        return base64.b64encode(zlib.compress(bytes(self._bits), 1)).decode()
+
+    @classmethod
+    def from_text(cls, text: str) -> Bitmap:
+        return cls(zlib.decompress(base64.b64decode(text)))
+
+
+class Examples:
+    """A count with at most 20 examples."""
+
+    __slots__ = ("count", "examples")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.examples: list[Any] = []
+
+    def add(self, example: Any) -> None:
+        self.count += 1
+        if len(self.examples) < MOST_EXAMPLES:
+            self.examples.append(example)
+
+    def dump(self) -> dict[str, Any]:
+        return {"count": self.count, "examples": self.examples}
+
+
+class StreamLedger:
+    """One publisher's messages, numbered from 0. A returned message is confirmed too: it counts as returned."""
+
+    MAPS = ("confirmed", "nacked", "returned", "delivered", "repeated", "republished")
+
+    def __init__(self, name: str, queue: str) -> None:
+        self.name, self.queue = name, queue
+        self.attempted = 0
+        self.confirmed, self.nacked, self.returned = Bitmap(), Bitmap(), Bitmap()
+        self.delivered, self.repeated, self.republished = Bitmap(), Bitmap(), Bitmap()
+        self.unflagged, self.out_of_order = Examples(), Examples()
+        self.counts = {"confirmed": 0, "nacked": 0, "returned": 0, "delivered": 0}
+        self._highest_fresh = -1
+
+    def attempt(self) -> int:
+        number = self.attempted
+        self.attempted += 1
+        return number
+
+    def confirm(self, number: int) -> None:
+        if not self.returned.test(number) and not self.confirmed.test(number):
+            self.confirmed.set(number)
+            self.counts["confirmed"] += 1
+
+    def nack(self, number: int) -> None:
+        self.nacked.set(number)
+        self.counts["nacked"] += 1
+
+    def give_back(self, number: int) -> None:
+        """basic.return: nobody could take it."""
+        self.returned.set(number)
+        self.counts["returned"] += 1
+
+    def republish(self, number: int) -> None:
+        """An unknown one is tried again: that it arrives twice is the publisher's doing, not the broker's."""
+        self.republished.set(number)
+
+    def deliver(self, number: int, redelivered: bool) -> bool:
+        """Write an arrival; False when the number was never attempted."""
+        if number >= self.attempted:
+            return False
+        if self.delivered.test(number):
+            self.repeated.set(number)
+            if not redelivered and not self.republished.test(number):
+                self.unflagged.add(number)
+        else:
+            self.delivered.set(number)
+            self.counts["delivered"] += 1
+        if not redelivered and not self.republished.test(number):
+            if number < self._highest_fresh:
+                self.out_of_order.add(number)
+            self._highest_fresh = max(self._highest_fresh, number)
+        return True
+
+    def unanswered(self) -> Bitmap:
+        return Bitmap.first(self.attempted) - self.confirmed - self.nacked - self.returned
+
+    def dump(self) -> dict[str, Any]:
+        maps = {name: getattr(self, name).to_text() for name in self.MAPS}
+        return {
+            "name": self.name, "queue": self.queue, "attempted": self.attempted, **maps,
+            "unflagged": self.unflagged.dump(), "out_of_order": self.out_of_order.dump(),
+        }
+
+
+class Ledger:
+    """All streams of a load, and what arrived without ever being attempted."""
+
+    def __init__(self) -> None:
+        self.streams: dict[str, StreamLedger] = {}
+        self.unexpected = Examples()
+
+    def stream(self, name: str, queue: str) -> StreamLedger:
+        if name not in self.streams:
+            self.streams[name] = StreamLedger(name, queue)
+        return self.streams[name]
+
+    def arrive(self, stream: str, number: int, redelivered: bool, text: str) -> None:
+        known = self.streams.get(stream)
+        if known is None or number < 0 or not known.deliver(number, redelivered):
+            self.unexpected.add(text[:80])
+
+    def dump(self) -> dict[str, Any]:
+        return {"streams": [s.dump() for s in self.streams.values()], "unexpected": self.unexpected.dump()}

@@ -1,0 +1,228 @@
+"""One publisher: persistent, numbered, mandatory messages with pipelined confirms in a bounded window.
+
+A message whose connection died before its answer is left unanswered: *unknown*. It is never published again by itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections import OrderedDict
+from typing import Any
+
+import pika
+
+from . import sabotage
+from .connection import Target, back_off
+from .ledger import StreamLedger
+from .meter import Meter
+from .wire import event
+
+TICK = 0.02
+LONGEST = 900.0
+MOST = 2_000_000
+
+
+class Publisher(threading.Thread):
+    """``rate`` in messages per second (0: as fast as the window lets it), ``limit`` in messages, ``window`` unanswered ones."""
+
+    def __init__(self, ledger: StreamLedger, target: Target, meter: Meter, options: dict[str, Any]) -> None:
+        super().__init__(name=ledger.name, daemon=True)
+        self.ledger, self.target, self.meter = ledger, target, meter
+        self.queue = str(options.get("queue", ledger.queue))
+        self.exchange = str(options.get("exchange", ""))
+        self.window = int(options.get("window", 500))
+        self.rate = float(options.get("rate") or 0)
+        self.limit = min(int(options.get("limit") or MOST), MOST)
+        self.persistent = bool(options.get("persistent", True))
+        self.mandatory = bool(options.get("mandatory", True))
+        self.confirms = bool(options.get("confirms", True))
+        self.reconnect = bool(options.get("reconnect", True))
+        self.padding = b"." * max(0, int(options.get("body", 64)) - 32)
+        self.again: list[int] = list(options.get("again", ()))
+        self.stopping = threading.Event()
+        self.connected = False
+        self._deadline = time.monotonic() + LONGEST
+        self._waiting: OrderedDict[int, tuple[int, float]] = OrderedDict()
+        self._connection: Any = None
+        self._channel: Any = None
+        self._tag = 0
+        self._sent = 0
+        self._began = 0.0
+        self._blocked = False
+        self._was_connected = False
+        self._first_confirm_due = False
+
+    @property
+    def unanswered(self) -> int:
+        return len(self._waiting)
+
+    @property
+    def finished(self) -> bool:
+        return not self.again and self._sent >= self.limit
+
+    def run(self) -> None:
+        self.meter.begin(self.name, "publish")
+        tries = 0
+        while not self.stopping.is_set() and time.monotonic() < self._deadline:
+            came_up = self._one_connection()
+            self.connected = False
+            self._waiting.clear()
+            if not self.reconnect and (came_up or self._was_connected):
+                break
+            tries = 0 if came_up else tries + 1
+            if self.finished and not self._waiting:
+                break
+            self.stopping.wait(back_off(tries))
+        self.meter.end(self.name, "publish")
+
+    def stop(self, within: float) -> bool:
+        """No more attempts; wait for the answers that are due. False if some never came."""
+        self.stopping.set()
+        until = time.monotonic() + within
+        while self.is_alive() and self.connected and self._waiting and time.monotonic() < until:
+            time.sleep(0.02)
+        answered = not self._waiting
+        self._close()
+        self.join(timeout=10)
+        return answered
+
+    def _close(self) -> None:
+        connection = self._connection
+        if connection is not None:
+            with contextlib.suppress(Exception):
+                connection.ioloop.add_callback_threadsafe(lambda: self._close_inside(connection))
+
+    @staticmethod
+    def _close_inside(connection: Any) -> None:
+        try:
+            connection.close()
+        except Exception:
+            connection.ioloop.stop()
+
+    def _one_connection(self) -> bool:
+        began = time.monotonic()
+        self._channel, self._tag = None, 0
+        opened = threading.Event()
+
+        def failed(connection: Any, error: Any) -> None:
+            self.meter.connected(self.name, began, False, f"{type(error).__name__} {error}"[:120], self.target.host)
+            connection.ioloop.stop()
+
+        def up(connection: Any) -> None:
+            self.meter.connected(self.name, began, True, "", self.target.host)
+            connection.add_on_connection_blocked_callback(lambda *_: self._block(True))
+            connection.add_on_connection_unblocked_callback(lambda *_: self._block(False))
+            connection.channel(on_open_callback=lambda channel: self._open(channel, opened))
+
+        def down(connection: Any, reason: Any) -> None:
+            if opened.is_set() and not self.stopping.is_set():
+                event("disconnected", self.name, reason=str(reason)[:120], unanswered=len(self._waiting))
+            connection.ioloop.stop()
+
+        try:
+            self._connection = pika.SelectConnection(
+                self.target.parameters(self.name), on_open_callback=up, on_open_error_callback=failed, on_close_callback=down
+            )
+            self._connection.ioloop.start()
+        except Exception as error:
+            self.meter.connected(self.name, began, False, f"{type(error).__name__} {error}"[:120], self.target.host)
+        with contextlib.suppress(Exception):
+            self._connection.ioloop.close()
+        return opened.is_set()
+
+    def _open(self, channel: Any, opened: threading.Event) -> None:
+        self._channel = channel
+        channel.add_on_return_callback(self._returned)
+        channel.add_on_close_callback(lambda _channel, _reason: self._close_inside(self._connection))
+        if self.confirms:
+            channel.confirm_delivery(self._answered, callback=lambda _frame: self._ready(opened))
+        else:
+            self._ready(opened)
+
+    def _ready(self, opened: threading.Event) -> None:
+        opened.set()
+        event("connected", self.name, again=self._was_connected)
+        self.connected = self._was_connected = self._first_confirm_due = True
+        self._began, self._paced = time.monotonic(), 0
+        self._tick()
+
+    def _tick(self) -> None:
+        self._pump()
+        if self._connection is not None and self._connection.is_open:
+            if self.stopping.is_set() and not self._waiting or self.finished and not self._waiting:
+                self._connection.close()
+            else:
+                self._connection.ioloop.call_later(TICK, self._tick)
+
+    def _block(self, on: bool) -> None:
+        self._blocked = on
+        event("blocked" if on else "unblocked", self.name)
+
+    def _may_send(self) -> int:
+        if self.stopping.is_set() or self._blocked or sabotage.planted("never-publish"):
+            return 0
+        room = self.window - len(self._waiting)
+        if self.rate:
+            room = min(room, int((time.monotonic() - self._began) * self.rate) - self._paced)
+        return max(0, min(room, 1000))
+
+    def _pump(self) -> None:
+        if self._channel is None or not self._channel.is_open:
+            return
+        for _ in range(self._may_send()):
+            if self.again:
+                number = self.again.pop(0)
+                self.ledger.republish(number)
+            elif self._sent < self.limit:
+                number = self.ledger.attempt()
+                self._sent += 1
+            else:
+                return
+            self._paced += 1
+            self._send(number)
+
+    def _send(self, number: int) -> None:
+        self._tag += 1
+        now = time.monotonic()
+        if self.confirms:
+            self._waiting[self._tag] = (number, now)
+        self._channel.basic_publish(
+            self.exchange, self.queue, b"%s:%d:%d:%s" % (self.name.encode(), number, int(now * 1e6), self.padding),
+            pika.BasicProperties(delivery_mode=2 if self.persistent else 1), mandatory=self.mandatory,
+        )
+
+    def _answered(self, frame: Any) -> None:
+        method = frame.method
+        good = isinstance(method, pika.spec.Basic.Ack)
+        tags = [method.delivery_tag]
+        if method.multiple:
+            tags = []
+            for tag in self._waiting:
+                if tag > method.delivery_tag:
+                    break
+                tags.append(tag)
+        now = time.monotonic()
+        confirmed = 0
+        for tag in tags:
+            number, sent = self._waiting.pop(tag, (-1, 0.0))
+            if number < 0:
+                continue
+            if good:
+                self.ledger.confirm(number)
+                confirmed += 1
+                self.meter.took(now - sent)
+            else:
+                self.ledger.nack(number)
+        if confirmed:
+            self.meter.moved(self.name, "publish", confirmed)
+            sabotage.after_confirms(self.ledger.counts["confirmed"])
+            if self._first_confirm_due:
+                self._first_confirm_due = False
+                event("first_confirm", self.name)
+        if not self.rate:
+            self._pump()
+
+    def _returned(self, _channel: Any, _method: Any, _properties: Any, body: bytes) -> None:
+        self.ledger.give_back(int(body.split(b":", 2)[1]))

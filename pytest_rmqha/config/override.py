@@ -1,0 +1,88 @@
+"""What the harness adds to a topology: one generated override that compose merges.
+
+It adds the load client, the link proxies with a name-mapped address for each ordered pair of brokers, run labels, the
+images, and nothing else: a user's compose file stays an ordinary compose file.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_rmqha.topology import Topology
+
+DISTRIBUTION_PORTS = {"epmd": 4369, "dist": 25672}
+TOXIPROXY_HOST, CLIENT_HOST, LINK_FIRST = 200, 199, 201
+
+
+@dataclass(frozen=True)
+class LinkAddress:
+    """One direction of a pair: ``source`` dials ``target`` at ``address``, which is the toxiproxy container's."""
+
+    source: str
+    target: str
+    address: str
+    upstream: str
+
+    def proxy(self, port_name: str) -> str:
+        return f"{self.source}>{self.target}:{port_name}"
+
+
+def link_addresses(topology: Topology) -> tuple[LinkAddress, ...]:
+    """One address per ordered pair of brokers, from .201 of the topology's subnet on."""
+    network = ipaddress.ip_network(topology.subnet)
+    links: list[LinkAddress] = []
+    for source in topology.brokers:
+        for target in topology.brokers:
+            if source != target:
+                address = str(network[LINK_FIRST + len(links)])
+                links.append(LinkAddress(source.service, target.service, address, target.address))
+    return tuple(links)
+
+
+def proxies_for(links: tuple[LinkAddress, ...]) -> list[dict[str, Any]]:
+    """The body of toxiproxy's /populate: an epmd and a distribution proxy for each link."""
+    return [
+        {"name": link.proxy(name), "listen": f"{link.address}:{port}", "upstream": f"{link.upstream}:{port}", "enabled": True}
+        for link in links
+        for name, port in DISTRIBUTION_PORTS.items()
+    ]
+
+
+def host_of(topology: Topology, number: int) -> str:
+    return str(ipaddress.ip_network(topology.subnet)[number])
+
+
+def override(topology: Topology, images: Mapping[str, str], labels: Mapping[str, str], links: tuple[LinkAddress, ...]) -> str:
+    """The override as JSON text (compose reads JSON as YAML). ``images``: role -> tag; ``labels`` go on everything."""
+    hostnames = {b.service: b.hostname for b in topology.brokers}
+    services: dict[str, Any] = {}
+    for broker in topology.brokers:
+        services[broker.service] = {
+            "image": images["broker"],
+            "labels": dict(labels),
+            "restart": "no",
+            "extra_hosts": [f"{hostnames[link.target]}:{link.address}" for link in links if link.source == broker.service],
+        }
+    for balancer in topology.balancers:
+        services[balancer.service] = {"image": images["balancer"], "labels": dict(labels), "restart": "no"}
+    network = topology.network
+    if links:
+        services["rmqha-toxiproxy"] = {
+            "image": images["toxiproxy"],
+            "labels": {**labels, "rmqha.role": "toxiproxy"},
+            "command": ["-host=0.0.0.0"],
+            "networks": {network: {"ipv4_address": host_of(topology, TOXIPROXY_HOST)}},
+        }
+    services["rmqha-client"] = {
+        "image": images["client"],
+        "labels": {**labels, "rmqha.role": "client"},
+        "init": True,
+        "stdin_open": True,
+        "networks": {network: {"ipv4_address": host_of(topology, CLIENT_HOST)}},
+    }
+    networks = {network: {"labels": dict(labels)}}
+    return json.dumps({"services": services, "networks": networks}, indent=2)

@@ -1,0 +1,114 @@
+"""Faults of the links between brokers, by toxiproxy, and of one member's whole network, by packet filter.
+
+A cut is *seen* at the affected peers: through the proxies' state for silent cuts (nobody notices those before the tick
+time; the wire is probed instead), through the brokers' own view for clean ones.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Sequence
+
+from pytest_rmqha.cluster import Cluster, Node
+from pytest_rmqha.errors import HarnessError
+from pytest_rmqha.faults.fault import Fault
+from pytest_rmqha.links import Link, Links, each
+from pytest_rmqha.outside import Filter
+from pytest_rmqha.waiting import seconds
+
+EPMD_NAMES_REQUEST = b"\x00\x01n"
+
+
+def epmd_answers(link: Link, timeout: float = 1.0) -> bool:
+    """Ask the peer's epmd for its names through the link's own proxy: the proof that bytes pass, or that they do not."""
+    host, port = str(link.server.read(link.proxies[0])["listen"]).rsplit(":", 1)
+    try:
+        with socket.create_connection((host, int(port)), timeout=timeout) as wire:
+            wire.settimeout(timeout)
+            wire.sendall(EPMD_NAMES_REQUEST)
+            return b"rabbit" in wire.recv(4096) + wire.recv(4096)
+    except OSError:
+        return False
+
+
+def _whole(cluster: Cluster, links: Sequence[Link]) -> bool:
+    everybody = frozenset(n.name for n in cluster.nodes)
+    try:
+        return all(link.is_clear() for link in links) and all(
+            n.running_peers() == everybody and not any(v.get("partitions") for v in n.view().values()) for n in cluster.nodes
+        )
+    except HarnessError:
+        return False
+
+
+def _cut(title: str, cluster: Cluster, links: tuple[Link, ...], how: Callable[[Link], None], targets: tuple[str, ...]) -> Fault:
+    return Fault(
+        title=title, inject=lambda: each(links, how), heal=lambda: each(links, Link.restore),
+        in_effect=lambda: not any(epmd_answers(link) for link in links), is_gone=lambda: _whole(cluster, links),
+        within=seconds(10), gone_within=seconds(60), targets=targets,
+    )
+
+
+def isolated(cluster: Cluster, links: Links, node: Node, *, silently: bool = False) -> Fault:
+    """Every link of one broker to its peers cut; its clients and balancers still reach it."""
+    how = Link.swallow if silently else Link.close
+    word = "silently" if silently else "cleanly"
+    return _cut(f"{node} {word} cut off from its peers", cluster, links.around(node), how, (node.service,))
+
+
+def pair_cut(cluster: Cluster, links: Links, a: Node, b: Node, *, silently: bool = False) -> Fault:
+    """A partial partition: only the link between two brokers is cut."""
+    how = Link.swallow if silently else Link.close
+    return _cut(f"link {a}–{b} {'silently' if silently else 'cleanly'} cut", cluster, links.between(a, b), how, (a.service, b.service))
+
+
+def one_way_cut(cluster: Cluster, links: Links, speaker: Node, listener: Node) -> Fault:
+    """What ``speaker`` says to ``listener`` disappears; the other direction passes."""
+    between = links.between(speaker, listener)
+    return _cut(f"{speaker} no longer heard by {listener}", cluster, between, lambda link: link.swallow_from(speaker),
+                (speaker.service, listener.service))
+
+
+def _round_trip(link: Link) -> float | None:
+    from pytest_rmqha.clock import now
+
+    start = now()
+    return now() - start if epmd_answers(link, timeout=10) else None
+
+
+def slowed(cluster: Cluster, links: tuple[Link, ...], *, milliseconds: int) -> Fault:
+    """Latency on each direction of the links; seen when a round trip through each takes at least twice that."""
+
+    def in_effect() -> bool:
+        return all((_round_trip(link) or 0.0) >= 1.8 * milliseconds / 1000 for link in links)
+
+    return Fault(
+        title=f"{milliseconds} ms on {', '.join(map(str, links))}", inject=lambda: each(links, lambda link: link.delay(milliseconds)),
+        heal=lambda: each(links, Link.restore), in_effect=in_effect, is_gone=lambda: _whole(cluster, links),
+        within=seconds(15), gone_within=seconds(60), targets=tuple(str(link) for link in links),
+    )
+
+
+def narrowed(cluster: Cluster, links: tuple[Link, ...], *, kilobytes_per_second: int) -> Fault:
+    """A rate limit on each direction of the links; seen on the proxies (a rate shows only under load)."""
+    return Fault(
+        title=f"{kilobytes_per_second} kB/s on {', '.join(map(str, links))}",
+        inject=lambda: each(links, lambda link: link.narrow(kilobytes_per_second)), heal=lambda: each(links, Link.restore),
+        in_effect=lambda: all(len(link.server.toxics(p)) == 2 for link in links for p in link.proxies),
+        is_gone=lambda: _whole(cluster, links), within=seconds(10), gone_within=seconds(60),
+        targets=tuple(str(link) for link in links),
+    )
+
+
+def packets_dropped(member: str, filter: Filter, rules: Sequence[tuple[str, str]], *, title: str, gone: Callable[[], bool]) -> Fault:
+    """Drop rules in one member's network namespace; seen when they stand *and* have dropped at least one packet."""
+    return Fault(
+        title=title, inject=lambda: filter.drop(rules), heal=filter.lift, in_effect=lambda: (filter.dropped() or 0) > 0,
+        is_gone=lambda: filter.dropped() is None and gone(), within=seconds(15), gone_within=seconds(60), targets=(member,),
+    )
+
+
+def unplugged(member: str, filter: Filter, *, gone: Callable[[], bool]) -> Fault:
+    """Everything but loopback dropped, both ways: the network cable of one member."""
+    rules = (("input", 'iifname != "lo"'), ("output", 'oifname != "lo"'))
+    return packets_dropped(member, filter, rules, title=f"{member} unplugged (all packets dropped)", gone=gone)

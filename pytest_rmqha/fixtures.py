@@ -1,0 +1,219 @@
+"""The fixtures of the live stack. One stack a session; each scenario leases it through ``rmq_stage`` or ``rmq_observe``."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable, Generator, Iterator
+from typing import Any
+
+import pytest
+
+from pytest_rmqha import data
+from pytest_rmqha.adapters import allure
+from pytest_rmqha.adapters import images as image_store
+from pytest_rmqha.adapters.compose import read_config
+from pytest_rmqha.adapters.stack import Stack
+from pytest_rmqha.balancers import Balancer
+from pytest_rmqha.catalogue import CHAPTERS
+from pytest_rmqha.chaos import Chaos
+from pytest_rmqha.cluster import Cluster
+from pytest_rmqha.errors import HarnessError
+from pytest_rmqha.images.spec import wanted
+from pytest_rmqha.lease import Stage, lease
+from pytest_rmqha.links import Links
+from pytest_rmqha.markers import MARKS
+from pytest_rmqha.observation import Observations, Observed, present
+from pytest_rmqha.session_report import MEASURED, RUN, SETTINGS, TOPOLOGY
+from pytest_rmqha.settings import Settings
+from pytest_rmqha.timeline import Timeline
+from pytest_rmqha.topology import Topology, from_compose
+from pytest_rmqha.vip import Vip
+
+STAGE: pytest.StashKey[Stage] = pytest.StashKey()
+STACK: pytest.StashKey[Stack] = pytest.StashKey()
+
+
+@pytest.fixture(scope="session")
+def rmq_settings(request: pytest.FixtureRequest) -> Settings:
+    """The checked options of this run."""
+    return request.config.stash[SETTINGS]
+
+
+@pytest.fixture(scope="session")
+def rmq_topology(request: pytest.FixtureRequest, rmq_settings: Settings) -> Topology:
+    """The declared shape of the stack, read through ``docker compose config``."""
+    if TOPOLOGY in request.config.stash:
+        return request.config.stash[TOPOLOGY]
+    return from_compose(read_config(rmq_settings.topology_file, {}), rmq_settings.topology_name)
+
+
+@pytest.fixture(scope="session")
+def rmq_stack(request: pytest.FixtureRequest, rmq_settings: Settings, rmq_topology: Topology) -> Iterator[Stack]:
+    """The real stack in steady state; taken down at the end of the session, whatever ended it."""
+    run = request.config.stash[RUN]
+    overrides = {
+        role: image
+        for role, image in (
+            ("broker", rmq_settings.broker_image), ("balancer", rmq_settings.balancer_image),
+            ("client", rmq_settings.client_image), ("toxiproxy", rmq_settings.toxiproxy_image),
+        )
+        if image
+    }
+    images = image_store.present(wanted(rmq_settings.version, overrides))
+    reference = data.compose_folder() / "reference"
+    folders = [reference, data.compose_folder() / "lines" / rmq_settings.version]
+    if rmq_settings.config is not None:
+        folders.append(rmq_settings.config)
+    stack = Stack(
+        run=run.name, topology=rmq_topology, images=images, folders=folders, compose_file=rmq_settings.topology_file,
+        reports=run.folder, timeline=Timeline(),
+    )
+    began = time.monotonic()
+    try:
+        stack.up()
+        run.facts["bring_up_seconds"] = round(time.monotonic() - began, 1)
+        run.facts["bring_up"] = {label: round(took, 1) for label, took in stack.took.items()}
+        run.facts["images"] = dict(stack.engine.image_digests())
+        run.facts["config_sha256"] = {m: {f.name: f.sha256 for f in files} for m, files in stack.config_files.items()}
+        allure.write_run_files(request.config.getoption("allure_report_dir", None), stack.facts())
+        request.config.stash[STACK] = stack
+        yield stack
+    except HarnessError:
+        stack.dump("bring-up")
+        raise
+    finally:
+        stack.timeline.to_jsonl(run.folder / "timeline.jsonl")
+        failed = request.session.testsfailed > 0
+        if rmq_settings.keep == "always" or (rmq_settings.keep == "on-failure" and failed):
+            run.facts["kept"] = stack.how_to_get_in()
+        else:
+            stack.down()
+
+
+@pytest.fixture(scope="session")
+def rmq_timeline(rmq_stack: Stack) -> Timeline:
+    """Every event of the run on one clock."""
+    return rmq_stack.timeline
+
+
+def _chaos_of(stack: Stack) -> Chaos:
+    return Chaos(stack.timeline, on_step=allure.step)
+
+
+@pytest.fixture
+def rmq_stage(request: pytest.FixtureRequest, rmq_stack: Stack, rmq_settings: Settings) -> Stage:
+    """A scenario's own lease of the stack; it is left, healed and judged inside the test's call."""
+    leased = lease(rmq_stack, request.node.name, lambda: _chaos_of(rmq_stack), rmq_settings.budget_scale)
+    stage = leased.__enter__()
+    request.node.stash[STAGE] = stage
+    request.node.stash[_LEASE] = leased
+    return stage
+
+
+_LEASE: pytest.StashKey[Any] = pytest.StashKey()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    """Leave a scenario's lease inside its call phase, so that what does not come back whole fails the scenario itself."""
+    if MARKS in pyfuncitem.stash and pyfuncitem.stash[MARKS].ids:
+        _label(pyfuncitem)
+    leased = pyfuncitem.stash.get(_LEASE, None)
+    if leased is None:
+        return (yield)
+    try:
+        result = yield
+    except BaseException as error:
+        _present_stage(pyfuncitem)
+        if not leased.__exit__(type(error), error, error.__traceback__):
+            raise
+        return None
+    _present_stage(pyfuncitem)
+    leased.__exit__(None, None, None)
+    return result
+
+
+def _label(item: pytest.Function) -> None:
+    marks = item.stash[MARKS]
+    first = marks.scenarios[0]
+    chapter = f"{first.chapter} {CHAPTERS.get(first.chapter, 'Own scenarios')}"
+    allure.label(ids=marks.ids, chapter=chapter, titles={s.id: s.title for s in marks.scenarios}, kind=marks.kind)
+
+
+def _present_stage(item: pytest.Function) -> None:
+    stage = item.stash[STAGE]
+    _show(item, Observed.of(stage, result=None, error=None))
+
+
+def _show(item: pytest.Item, seen: Observed) -> None:
+    run = item.config.stash[RUN]
+    item.stash[MEASURED] = present(seen, run.folder)
+    for name, value in seen.properties():
+        item.user_properties.append((name, value))
+
+
+@pytest.fixture(scope="session")
+def _rmq_observations() -> Observations:
+    return Observations()
+
+
+@pytest.fixture
+def rmq_observe(
+    request: pytest.FixtureRequest, rmq_stack: Stack, rmq_settings: Settings, _rmq_observations: Observations
+) -> Callable[[Callable[[Stage], Any]], Any]:
+    """``observe(play)``: runs ``play(stage)`` on the first call of the session and returns what it saw on every call.
+
+    One fault may answer several scenario ids: each keeps its own test and assertion on the same observation. What
+    ``play`` raises, and a stack that does not come back whole, fails every one of them.
+    """
+
+    def observe(play: Callable[[Stage], Any]) -> Any:
+        open_lease = functools.partial(lease, rmq_stack, play.__name__, lambda: _chaos_of(rmq_stack), rmq_settings.budget_scale)
+        seen = _rmq_observations.of(play, open_lease)
+        _show(request.node, seen)
+        return seen.outcome()
+
+    return observe
+
+
+@pytest.fixture
+def rmq_cluster(rmq_stage: Stage) -> Cluster:
+    """The brokers, in the scenario's own vhost."""
+    return rmq_stage.cluster
+
+
+@pytest.fixture
+def rmq_balancers(rmq_stage: Stage) -> tuple[Balancer, ...]:
+    """The balancers, in the order of the compose file."""
+    return rmq_stage.balancers
+
+
+@pytest.fixture
+def rmq_vip(rmq_stage: Stage) -> Vip:
+    """The virtual address."""
+    return rmq_stage.vip
+
+
+@pytest.fixture
+def rmq_links(rmq_stage: Stage) -> Links:
+    """The links between brokers."""
+    return rmq_stage.links
+
+
+@pytest.fixture
+def rmq_chaos(rmq_stage: Stage) -> Chaos:
+    """The only injector."""
+    return rmq_stage.chaos
+
+
+@pytest.fixture
+def rmq_workload(rmq_stage: Stage) -> Callable[..., Any]:
+    """``rmq_workload("queue", …)``: the standard load on declared queues."""
+    return rmq_stage.workload
+
+
+__all__ = [
+    "rmq_balancers", "rmq_chaos", "rmq_cluster", "rmq_links", "rmq_observe", "rmq_settings", "rmq_stack", "rmq_stage",
+    "rmq_timeline", "rmq_topology", "rmq_vip", "rmq_workload", "_rmq_observations", "pytest_pyfunc_call",
+]

@@ -1,0 +1,94 @@
+"""The images of a run as data: names carry a digest of everything that goes in, so that a stale one is never taken."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import files, version
+from pathlib import Path
+
+from pytest_rmqha import data
+from pytest_rmqha.errors import UserInputError
+
+TOXIPROXY = "2.12.0"
+TOXIPROXY_MODULE = f"github.com/Shopify/toxiproxy/v2/cmd/server@v{TOXIPROXY}"
+TOXIPROXY_IMAGE = f"ghcr.io/shopify/toxiproxy:{TOXIPROXY}"
+ROLES = ("broker", "balancer", "toxiproxy", "client")
+EXPIRED = ("forky",)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A RabbitMQ line and the Debian suite whose packages carry it (haproxy and keepalived of the same suite)."""
+
+    name: str
+    suite: str
+
+
+LINES: Mapping[str, Line] = {
+    line.name: line
+    for line in (Line("3.8", "bullseye"), Line("3.10", "bookworm"), Line("4.0", "trixie"), Line("4.3", "forky"))
+}
+
+
+@dataclass(frozen=True)
+class ImageSpec:
+    """One image. ``override``: somebody's own, taken as it is. ``context``: file in the build -> content."""
+
+    role: str
+    tag: str
+    suite: str
+    context: Mapping[str, bytes]
+    override: str | None = None
+
+    @property
+    def base(self) -> str | None:
+        return None if self.role == "toxiproxy" else f"debian:{self.suite}-slim"
+
+    @property
+    def apt_options(self) -> str:
+        """forky's release file has expired on mirrors that stand still."""
+        return "-o Acquire::Check-Valid-Until=false" if self.suite in EXPIRED else ""
+
+
+def line(name: str) -> Line:
+    if name not in LINES:
+        raise UserInputError("RabbitMQ line", name, ", ".join(LINES), "choose one of them, or bring an image of your own")
+    return LINES[name]
+
+
+def _digest(context: Mapping[str, bytes], *arguments: str) -> str:
+    summed = hashlib.sha256("\0".join(arguments).encode())
+    for name in sorted(context):
+        summed.update(name.encode() + b"\0" + hashlib.sha256(context[name]).digest())
+    return summed.hexdigest()[:12]
+
+
+def _folder(role: str) -> dict[str, bytes]:
+    folder = data.compose_folder() / "images" / role
+    return {p.name: p.read_bytes() for p in sorted(folder.iterdir()) if p.is_file()}
+
+
+def _client_context() -> dict[str, bytes]:
+    """The client program, and pika as it is installed here: nothing is downloaded for it."""
+    context = _folder("client")
+    here = Path(__file__).parent.parent / "client"
+    context.update({f"client/{p.name}": p.read_bytes() for p in sorted(here.glob("*.py"))})
+    for file in files("pika") or []:
+        if file.parts[0] == "pika" and file.suffix == ".py":
+            context[f"site/{file.as_posix()}"] = Path(str(file.locate())).read_bytes()
+    return context
+
+
+def wanted(version_line: str, overrides: Mapping[str, str]) -> tuple[ImageSpec, ...]:
+    """The four images of a line; ``overrides``: role -> image to take instead."""
+    suite = line(version_line).suite
+    specs = []
+    for role in ROLES:
+        context = _client_context() if role == "client" else _folder(role)
+        name = {"broker": version_line, "balancer": suite, "toxiproxy": TOXIPROXY, "client": f"pika{version('pika')}"}[role]
+        of = suite if role in ("broker", "balancer") else "bookworm"
+        digest = _digest(context, role, of if role != "toxiproxy" else TOXIPROXY)
+        specs.append(ImageSpec(role, overrides.get(role) or f"rmqha/{role}:{name}-{digest}", of, context, overrides.get(role)))
+    return tuple(specs)

@@ -1,0 +1,100 @@
+"""The links between brokers, live: one direction each, made of two proxies (epmd and distribution).
+
+Either side may dial, so what is cut is a *pair*: both directions. One-way faults work on the stream of a connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from pytest_rmqha.cluster import Node
+from pytest_rmqha.outside import LinkProxies
+
+SILENT = "rmqha-silent"
+LATENCY = "rmqha-latency"
+RATE = "rmqha-rate"
+ONEWAY = "rmqha-oneway"
+STREAMS = ("upstream", "downstream")
+
+
+@dataclass(frozen=True)
+class Link:
+    """``source`` dials ``target`` through ``proxies`` (names on the toxiproxy server)."""
+
+    source: Node
+    target: Node
+    proxies: tuple[str, ...]
+    server: LinkProxies = field(repr=False, compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.source}→{self.target}"
+
+    def close(self) -> None:
+        """A clean cut: connections are closed and new ones refused."""
+        for proxy in self.proxies:
+            self.server.enable(proxy, False)
+
+    def open(self) -> None:
+        for proxy in self.proxies:
+            self.server.enable(proxy, True)
+
+    def swallow(self) -> None:
+        """A silent cut: what is sent disappears both ways, connections stay. Lifting it closes them."""
+        for proxy in self.proxies:
+            for stream in STREAMS:
+                self.server.add_toxic(proxy, f"{SILENT}-{stream}", "timeout", stream, {"timeout": 0})
+
+    def swallow_from(self, sender: Node) -> None:
+        """A one-way cut: only what ``sender`` says disappears, whoever dialled."""
+        stream = "upstream" if sender == self.source else "downstream"
+        for proxy in self.proxies:
+            self.server.add_toxic(proxy, f"{ONEWAY}-{stream}", "timeout", stream, {"timeout": 0})
+
+    def delay(self, milliseconds: int, jitter: int = 0) -> None:
+        """Add latency to each direction; the round trip grows by twice this."""
+        for proxy in self.proxies:
+            for stream in STREAMS:
+                self.server.add_toxic(proxy, f"{LATENCY}-{stream}", "latency", stream, {"latency": milliseconds, "jitter": jitter})
+
+    def narrow(self, kilobytes_per_second: int) -> None:
+        for proxy in self.proxies:
+            for stream in STREAMS:
+                self.server.add_toxic(proxy, f"{RATE}-{stream}", "bandwidth", stream, {"rate": kilobytes_per_second})
+
+    def restore(self) -> None:
+        """Open again and take every toxic off; nothing there is fine."""
+        for proxy in self.proxies:
+            for toxic in self.server.toxics(proxy):
+                self.server.remove_toxic(proxy, toxic)
+        self.open()
+
+    def is_clear(self) -> bool:
+        return all(self.server.read(p)["enabled"] and not self.server.toxics(p) for p in self.proxies)
+
+
+@dataclass(frozen=True)
+class Links:
+    """Every ordered pair of brokers."""
+
+    all: tuple[Link, ...]
+
+    def between(self, a: Node, b: Node) -> tuple[Link, ...]:
+        """Both directions of one pair."""
+        return tuple(link for link in self.all if {link.source, link.target} == {a, b})
+
+    def around(self, node: Node) -> tuple[Link, ...]:
+        """Every link that isolates the node when cut."""
+        return tuple(link for link in self.all if node in (link.source, link.target))
+
+    def restore(self) -> None:
+        each(self.all, Link.restore)
+
+    def problems(self) -> list[str]:
+        return [f"link {link} is still cut or slowed" for link in self.all if not link.is_clear()]
+
+
+def each(links: Iterable[Link], verb: Callable[[Link], None]) -> None:
+    """Do the same to several links, one after the other (3 ms each)."""
+    for link in links:
+        verb(link)

@@ -1,0 +1,97 @@
+"""One fault, several scenario ids: what a play on the stage saw, kept so that each id can assert on it by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pytest_rmqha import clock
+from pytest_rmqha.adapters import allure
+from pytest_rmqha.lease import Stage
+from pytest_rmqha.report.figures import figures
+from pytest_rmqha.report.plot import plot
+from pytest_rmqha.report.summary import summary
+from pytest_rmqha.session_report import Measured
+from pytest_rmqha.timeline import Event
+from pytest_rmqha.workload.history import History
+
+
+@dataclass
+class Observed:
+    """What a play returned or raised, its history and its part of the timeline."""
+
+    name: str
+    result: Any
+    error: BaseException | None
+    history: History | None
+    events: tuple[Event, ...]
+    landed: tuple[str, ...]
+    began: float
+    files: dict[str, Path] = field(default_factory=dict)
+
+    @staticmethod
+    def of(stage: Stage, result: Any, error: BaseException | None) -> Observed:
+        landed = tuple(f.title for f in stage.chaos.landed)
+        return Observed(stage.name, result, error, stage.history, stage.events, landed, stage.started)
+
+    def outcome(self) -> Any:
+        if self.error is not None:
+            raise self.error
+        return self.result
+
+    def properties(self) -> list[tuple[str, str]]:
+        """For JUnit: the faults that landed and the ledger's totals."""
+        rows = [("rmq.play", self.name), ("rmq.faults", "; ".join(self.landed))]
+        if self.history is not None:
+            streams = self.history.streams
+            rows += [
+                ("rmq.attempted", str(sum(s.attempted for s in streams))),
+                ("rmq.confirmed", str(sum(s.confirmed.count() for s in streams))),
+                ("rmq.lost", str(sum(s.lost.count() for s in streams))),
+            ]
+        return rows
+
+
+class Observations:
+    """Each play runs once a session."""
+
+    def __init__(self) -> None:
+        self._seen: dict[Callable[[Stage], Any], Observed] = {}
+
+    def of(self, play: Callable[[Stage], Any], open_lease: Callable[[], AbstractContextManager[Stage]]) -> Observed:
+        if play not in self._seen:
+            self._seen[play] = self._run(play, open_lease)
+        return self._seen[play]
+
+    @staticmethod
+    def _run(play: Callable[[Stage], Any], open_lease: Callable[[], AbstractContextManager[Stage]]) -> Observed:
+        stage: Stage | None = None
+        result: Any = None
+        try:
+            with open_lease() as stage:
+                result = play(stage)
+        except (AssertionError, Exception) as error:
+            if stage is None:
+                return Observed(play.__name__, None, error, None, (), (), clock.now())
+            return Observed.of(stage, None, error)
+        return Observed.of(stage, result, None)
+
+
+def present(seen: Observed, folder: Path) -> Measured:
+    """Write the plot and the ledger's summary of a play (once), attach both to the current test, and return its numbers."""
+    if seen.history is None:
+        return Measured()
+    if not seen.files:
+        place = folder / "scenarios"
+        place.mkdir(parents=True, exist_ok=True)
+        seen.files["timeline.svg"] = place / f"{seen.name}.svg"
+        seen.files["timeline.svg"].write_text(plot(seen.history, seen.events, title=seen.name, anchor=clock.utc(seen.began)))
+        seen.files["ledger.txt"] = place / f"{seen.name}.txt"
+        seen.files["ledger.txt"].write_text(summary(seen.history, seen.events))
+    for name, path in seen.files.items():
+        allure.attach_file(path, name)
+    numbers = figures(seen.history, seen.events)
+    return Measured(numbers.longest_outage, numbers.lost, numbers.duplicated, numbers.unknown)

@@ -1,0 +1,242 @@
+"""The pytest plugin: options, header, markers, which scenarios run and in which order, and what they came to.
+
+Thin on purpose: each hook hands over to ``settings``, ``markers``, ``selection``, ``scenario_record``,
+``session_report`` and ``manifest``. Fixtures are in ``fixtures``.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Generator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from pytest_rmqha import hookspecs, manifest, selection
+from pytest_rmqha.capabilities import Lack
+from pytest_rmqha.catalogue import Scenario
+from pytest_rmqha.errors import UserInputError
+from pytest_rmqha.markers import MARKERS, MARKS, read
+from pytest_rmqha.scenario_record import held_to_a_verdict, is_scenario, note_phase
+from pytest_rmqha.session_report import (
+    LEFT_OUT,
+    PASSED,
+    RECORDS,
+    RUN,
+    SETTINGS,
+    TOPOLOGY,
+    LeftOut,
+    Run,
+    left_out_lines,
+    summary,
+)
+from pytest_rmqha.settings import KNOBS, Knob, Settings, resolve
+from pytest_rmqha.sigterm import CleanStop
+from pytest_rmqha.topology import Topology
+
+pytest_plugins = ("pytest_rmqha.fixtures",)
+
+CLEAN_STOP: pytest.StashKey[CleanStop] = pytest.StashKey()
+DROPPED = "rmqha_dropped_scenarios"
+PARALLEL: pytest.StashKey[bool] = pytest.StashKey()
+CHOSEN: pytest.StashKey[list[pytest.Item]] = pytest.StashKey()
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    pluginmanager.add_hookspecs(hookspecs)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("rmqha", "RabbitMQ high availability")
+    for knob in KNOBS:
+        text = f"{knob.help} (environment {knob.environment}, ini {knob.ini}" + (
+            f", default {knob.default})" if knob.default else ")"
+        )
+        if knob.is_flag:
+            group.addoption(knob.option, dest=knob.ini, action="store_const", const="1", default=None, help=text)
+        else:
+            group.addoption(knob.option, dest=knob.ini, metavar=knob.metavar, default=None, help=text)
+        parser.addini(knob.ini, knob.help, default="")
+
+
+def settings_of(config: pytest.Config) -> Settings:
+    """The checked settings of a session."""
+
+    def option(knob: Knob) -> str | None:
+        value = config.getoption(knob.ini)
+        return None if value is None else str(value)
+
+    def ini(knob: Knob) -> str | None:
+        return str(config.getini(knob.ini)) or None
+
+    beside_ini = config.inipath.parent if config.inipath else config.rootpath
+    return resolve(option, os.environ, ini, here=config.invocation_params.dir, beside_ini=beside_ini)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for function in MARKERS.values():
+        config.addinivalue_line("markers", " ".join((function.__doc__ or "").split()))
+    try:
+        settings = settings_of(config)
+    except UserInputError as error:
+        raise pytest.UsageError(str(error)) from None
+    started = time.time()
+    name = f"{datetime.fromtimestamp(started, UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+    rerun = settings.rerun_command([str(argument) for argument in config.invocation_params.args])
+    config.stash[SETTINGS] = settings
+    config.stash[RUN] = Run(name, settings.reports / name, started, rerun)
+    config.stash[RECORDS] = []
+    config.stash[LEFT_OUT] = []
+    if not hasattr(config, "workerinput"):
+        config.stash[CLEAN_STOP] = CleanStop()
+        config.stash[CLEAN_STOP].install()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if CLEAN_STOP in config.stash:
+        config.stash[CLEAN_STOP].restore()
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    return config.stash[SETTINGS].header()
+
+
+def _only_looking(config: pytest.Config) -> bool:
+    return config.stash[SETTINGS].plan or bool(config.getoption("collectonly"))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_rmqha_topology(config: pytest.Config) -> Topology:
+    return selection.declared_topology(config.stash[SETTINGS], with_docker=not _only_looking(config))
+
+
+def _own_scenarios(config: pytest.Config) -> dict[str, Scenario]:
+    return {scenario.id: scenario for found in config.hook.pytest_rmqha_scenarios(config=config) for scenario in found}
+
+
+def _own_capabilities(config: pytest.Config) -> dict[str, Lack]:
+    return {
+        name: lack for found in config.hook.pytest_rmqha_capabilities(config=config) for name, lack in found.items()
+    }
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None, None, None]:
+    yield
+    capabilities = _own_capabilities(config)
+    ours = selection.read_marks(items, _own_scenarios(config), capabilities)
+    if not ours:
+        return
+    if hasattr(config, "workerinput"):
+        selection.put_back(items, ours, [])
+        getattr(config, "workeroutput", {})[DROPPED] = True
+        return
+    selection.refuse_repeats(config)
+    try:
+        shape = config.hook.pytest_rmqha_topology(config=config)
+    except UserInputError as error:
+        raise pytest.UsageError(str(error)) from None
+    config.stash[TOPOLOGY] = shape
+    runs, out, reasons = selection.select(ours, config.stash[SETTINGS], shape, capabilities)
+    config.stash[LEFT_OUT] += reasons
+    selection.put_back(items, ours, selection.in_order(runs))
+    if out:
+        config.hook.pytest_deselected(items=out)
+
+
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    """What -k, -m and --deselect leave out is listed too."""
+    for item in items:
+        left_out = item.config.stash[LEFT_OUT]
+        marks, _ = read(item, _own_scenarios(item.config))
+        if marks.ids and item.nodeid not in {one.nodeid for one in left_out}:
+            left_out.append(LeftOut(item.nodeid, marks.ids, selection.NOT_CHOSEN))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> object:
+    return True if session.config.stash[SETTINGS].plan else None
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    session.config.stash[CHOSEN] = [item for item in session.items if is_scenario(item)]
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    """Innermost, so that only the test's own verdicts count: the audit that follows is nobody's assertion."""
+    if not is_scenario(pyfuncitem):
+        return (yield)
+    with held_to_a_verdict(pyfuncitem):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    record = note_phase(item, call) if is_scenario(item) else None
+    report = yield
+    if record is not None:
+        item.config.stash[RECORDS].append(record)
+        item.config.hook.pytest_rmqha_scenario_ended(config=item.config, record=record)
+    return report
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """A worker of pytest-xdist says that it had scenarios: an error there could not stop the session in plain words."""
+    if getattr(node, "workeroutput", {}).get(DROPPED):
+        node.config.stash[PARALLEL] = True
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A scenario without a verdict is red whatever pytest calls it. The manifest comes last."""
+    config = session.config
+    if config.stash.get(PARALLEL, False):
+        session.exitstatus = pytest.ExitCode.USAGE_ERROR
+    records = config.stash.get(RECORDS, [])
+    if not records:
+        return
+    if session.exitstatus == pytest.ExitCode.OK and any(record.outcome != PASSED for record in records):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    run = config.stash[RUN]
+    left_out: list[LeftOut] = config.stash[LEFT_OUT]
+    built = manifest.build(
+        run,
+        config.stash[SETTINGS],
+        records,
+        left_out,
+        finished=time.time(),
+        exit_status=int(session.exitstatus),
+        versions=manifest.tool_versions(),
+    )
+    config.hook.pytest_rmqha_manifest(config=config, manifest=built)
+    try:
+        manifest.write(run.folder, built)
+    except OSError as error:
+        session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
+        raise pytest.UsageError(f"the evidence of the run could not be written to {run.folder}: {error}") from error
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if config.stash.get(PARALLEL, False):
+        terminalreporter.write_line(f"ERROR: {selection.PARALLEL}", red=True)
+    chosen = config.stash.get(CHOSEN, [])
+    left_out, records = config.stash[LEFT_OUT], config.stash[RECORDS]
+    if not chosen and not left_out:
+        return
+    if _only_looking(config):
+        terminalreporter.section("RabbitMQ HA plan")
+        lines = [*selection.plan_lines(chosen), *left_out_lines(left_out)]
+    else:
+        done = {record.nodeid for record in records}
+        waiting = dict.fromkeys(name for item in chosen if item.nodeid not in done for name in item.stash[MARKS].ids)
+        terminalreporter.section("RabbitMQ HA verdict")
+        lines = summary(records, left_out, list(waiting), config.stash[RUN])
+    for line in lines:
+        terminalreporter.write_line(line)

@@ -1,0 +1,1 @@
+"""Numbers, plots and texts made from a history and a timeline; nothing here judges."""

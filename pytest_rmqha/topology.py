@@ -1,0 +1,268 @@
+"""The declared shape of a stack, as frozen data: who is there, under which name and address, and where the VIP is.
+
+There is one description of a topology, its compose file. ``from_compose`` takes what ``docker compose config --format
+json`` makes of it (labels as a mapping; a list of ``key=value`` is read too) and refuses what it cannot be sure about.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pytest_rmqha.errors import UserInputError
+
+ROLES = ("broker", "balancer", "client", "toxiproxy")
+NODE_TYPES = ("disc", "ram")
+
+
+@dataclass(frozen=True)
+class BrokerSpec:
+    """One broker. Its Erlang node is ``rabbit@hostname``."""
+
+    service: str
+    hostname: str
+    address: str
+    node_type: str = "disc"
+
+
+@dataclass(frozen=True)
+class BalancerSpec:
+    """One balancer: haproxy and keepalived in one container."""
+
+    service: str
+    hostname: str
+    address: str
+
+
+@dataclass(frozen=True)
+class Topology:
+    """``network`` is the compose key of the one network of all members; ``other_vips`` are beside the brokers' own."""
+
+    name: str
+    brokers: tuple[BrokerSpec, ...]
+    balancers: tuple[BalancerSpec, ...]
+    vip: str | None
+    subnet: str
+    gateway: str
+    network: str
+    other_vips: tuple[str, ...] = ()
+
+    @property
+    def members(self) -> tuple[BrokerSpec | BalancerSpec, ...]:
+        return (*self.brokers, *self.balancers)
+
+    @property
+    def links(self) -> tuple[tuple[BrokerSpec, BrokerSpec], ...]:
+        """Every ordered pair of brokers: (who dials, who is dialled)."""
+        return tuple((a, b) for a in self.brokers for b in self.brokers if a != b)
+
+    def member(self, name: str) -> BrokerSpec | BalancerSpec:
+        """By service name or host name; an unknown one is a UserInputError."""
+        for member in self.members:
+            if name in (member.service, member.hostname):
+                return member
+        known = ", ".join(m.service for m in self.members)
+        raise UserInputError(
+            f"member of topology {self.name}", name, known, "use a service name or a host name of the compose file"
+        )
+
+
+def from_compose(config: Mapping[str, Any], name: str) -> Topology:
+    """The topology ``name`` in ``config``; UserInputError where a label, name or address is missing or contradicts."""
+    services: Mapping[str, Any] = config.get("services") or {}
+    roles = {service: _role(name, service, _labels(body)) for service, body in services.items()}
+    brokers = [s for s, role in roles.items() if role == "broker"]
+    balancers = [s for s, role in roles.items() if role == "balancer"]
+    if not brokers:
+        raise UserInputError(
+            f"brokers of topology {name}",
+            f"none among {_listed(services)}",
+            "at least one service with the label rmqha.role: broker",
+            "put the label on each service that runs RabbitMQ",
+        )
+    network = _network(name, services, (*brokers, *balancers))
+    subnet, gateway = _subnet(name, network, config)
+    addresses = {s: _address(name, s, services[s], network, subnet) for s in (*brokers, *balancers)}
+    vips = _vips(name, {s: _labels(services[s]) for s in balancers}, subnet)
+    _all_different(
+        name, [*addresses.items(), *_addresses_of_others(services, roles, network), *(("the VIP", vip) for vip in vips)]
+    )
+    names = {s: _hostname(name, s, services[s]) for s in (*brokers, *balancers)}
+    _all_different(name, list(names.items()), "host name")
+    return Topology(
+        name=name,
+        brokers=tuple(
+            BrokerSpec(s, names[s], addresses[s], _node_type(name, s, _labels(services[s]))) for s in brokers
+        ),
+        balancers=tuple(BalancerSpec(s, names[s], addresses[s]) for s in balancers),
+        vip=vips[0] if vips else None,
+        subnet=str(subnet),
+        gateway=gateway,
+        network=network,
+        other_vips=vips[1:],
+    )
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names) or "no services"
+
+
+def _labels(service: Mapping[str, Any]) -> Mapping[str, str]:
+    labels = service.get("labels") or {}
+    if isinstance(labels, Mapping):
+        return {key: str(value) for key, value in labels.items()}
+    return {key: value for key, _, value in (str(label).partition("=") for label in labels)}
+
+
+def _role(name: str, service: str, labels: Mapping[str, str]) -> str | None:
+    role = labels.get("rmqha.role")
+    if role is not None and role not in ROLES:
+        raise UserInputError(
+            f"label rmqha.role of service {service} in topology {name}",
+            role,
+            ", ".join(ROLES),
+            "correct the label, or remove it if the service is no member",
+        )
+    return role
+
+
+def _node_type(name: str, service: str, labels: Mapping[str, str]) -> str:
+    node_type = labels.get("rmqha.node-type", "disc")
+    if node_type not in NODE_TYPES:
+        raise UserInputError(
+            f"label rmqha.node-type of service {service} in topology {name}",
+            node_type,
+            ", ".join(NODE_TYPES),
+            "correct the label; without it a broker is a disc node",
+        )
+    return node_type
+
+
+def _hostname(name: str, service: str, body: Mapping[str, Any]) -> str:
+    hostname = body.get("hostname")
+    if not hostname:
+        raise UserInputError(
+            f"host name of service {service} in topology {name}",
+            "none",
+            "a host name: brokers and balancers know each other by it",
+            f"add 'hostname: {service}' to the service",
+        )
+    return str(hostname)
+
+
+def _network(name: str, services: Mapping[str, Any], members: Iterable[str]) -> str:
+    first: tuple[str, str] | None = None
+    for service in members:
+        networks = list(services[service].get("networks") or {})
+        if len(networks) != 1:
+            raise UserInputError(
+                f"networks of service {service} in topology {name}",
+                _listed(networks) if networks else "none",
+                "exactly one",
+                "leave one network, with an ipv4_address: faults cut it, and a second one would be a way around them",
+            )
+        if first is None:
+            first = (service, networks[0])
+        elif networks[0] != first[1]:
+            raise UserInputError(
+                f"network of service {service} in topology {name}",
+                networks[0],
+                f"{first[1]}, where service {first[0]} is",
+                "put all brokers and balancers on one network",
+            )
+    assert first is not None, "there is at least one member"
+    return first[1]
+
+
+def _subnet(name: str, network: str, config: Mapping[str, Any]) -> tuple[ipaddress.IPv4Network, str]:
+    pools = (((config.get("networks") or {}).get(network) or {}).get("ipam") or {}).get("config") or []
+    what, remedy = (
+        f"subnet of network {network} in topology {name}",
+        "give the network one ipam subnet, e.g. 198.18.40.0/24",
+    )
+    if len(pools) != 1 or not pools[0].get("subnet"):
+        got = _listed(str(pool.get("subnet")) for pool in pools) if pools else "none"
+        raise UserInputError(what, got, "exactly one IPv4 subnet", remedy)
+    try:
+        subnet = ipaddress.IPv4Network(pools[0]["subnet"])
+    except ValueError as error:
+        raise UserInputError(what, str(pools[0]["subnet"]), "an IPv4 subnet", f"{remedy} ({error})") from None
+    return subnet, str(pools[0].get("gateway") or subnet[1])
+
+
+def _inside(what: str, address: str, subnet: ipaddress.IPv4Network) -> str:
+    try:
+        inside = ipaddress.IPv4Address(address) in subnet
+    except ValueError:
+        raise UserInputError(what, address, f"an IPv4 address in {subnet}", "correct the address") from None
+    if not inside:
+        raise UserInputError(
+            what, address, f"an address in {subnet}", "correct the address or the subnet of the network"
+        )
+    return address
+
+
+def _address(name: str, service: str, body: Mapping[str, Any], network: str, subnet: ipaddress.IPv4Network) -> str:
+    networks = body["networks"]
+    attachment = networks.get(network) if isinstance(networks, Mapping) else None
+    what = f"address of service {service} in topology {name}"
+    address = (attachment or {}).get("ipv4_address")
+    if not address:
+        raise UserInputError(
+            what,
+            "none",
+            f"an address in {subnet}",
+            f"add 'networks: {{{network}: {{ipv4_address: ...}}}}': configuration files hold it",
+        )
+    return _inside(what, str(address), subnet)
+
+
+def _vips(name: str, labels: Mapping[str, Mapping[str, str]], subnet: ipaddress.IPv4Network) -> tuple[str, ...]:
+    """The VIPs all balancers agree on, the brokers' own first."""
+    agreed: tuple[str, str] | None = None
+    for service, found in labels.items():
+        label = found.get("rmqha.vip", "").replace(" ", "")
+        if not label:
+            raise UserInputError(
+                f"label rmqha.vip of balancer {service} in topology {name}",
+                "none",
+                f"an address in {subnet}",
+                "name the VIP that keepalived holds, the same on each balancer",
+            )
+        if agreed is not None and label != agreed[1]:
+            raise UserInputError(
+                f"label rmqha.vip of balancer {service} in topology {name}",
+                label,
+                f"{agreed[1]}, as balancer {agreed[0]} says",
+                "name the same VIP on each balancer",
+            )
+        agreed = (service, label)
+    if agreed is None:
+        return ()
+    return tuple(_inside(f"label rmqha.vip of topology {name}", vip, subnet) for vip in agreed[1].split(","))
+
+
+def _addresses_of_others(
+    services: Mapping[str, Any], roles: Mapping[str, str | None], network: str
+) -> Iterable[tuple[str, str]]:
+    for service, body in services.items():
+        networks = body.get("networks")
+        if roles[service] not in ("broker", "balancer") and isinstance(networks, Mapping):
+            address = (networks.get(network) or {}).get("ipv4_address")
+            if address:
+                yield service, str(address)
+
+
+def _all_different(name: str, owners: Iterable[tuple[str, str]], what: str = "address") -> None:
+    seen: dict[str, str] = {}
+    for owner, value in owners:
+        if value in seen:
+            raise UserInputError(
+                f"{what} of {owner} in topology {name}",
+                value,
+                f"one that is not taken; {seen[value]} has it",
+                f"give each its own {what}",
+            )
+        seen[value] = owner

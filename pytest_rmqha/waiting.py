@@ -1,0 +1,90 @@
+"""The one polling loop, and the length of time it is given.
+
+Idea: RabbitMQ's ``?awaitMatch`` (deps/rabbitmq_ct_helpers): poll on a monotonic clock and fail with what was last seen.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from pytest_rmqha.clock import now
+from pytest_rmqha.errors import BudgetSpent, UserInputError
+
+T = TypeVar("T")
+LONGEST_SHOWN = 600
+
+
+@dataclass(frozen=True, order=True)
+class Budget:
+    """A length of time in seconds: finite, not negative. Passed as ``within=``; never a bare number."""
+
+    seconds: float
+
+    def __post_init__(self) -> None:
+        usable = isinstance(self.seconds, int | float) and not isinstance(self.seconds, bool)
+        if not usable or not math.isfinite(self.seconds) or self.seconds < 0:
+            raise UserInputError(
+                "a budget", repr(self.seconds), "a finite number of seconds, 0 or more", "write it as seconds(15)"
+            )
+
+    def scaled(self, factor: float) -> Budget:
+        """The same budget on a slower machine."""
+        return Budget(self.seconds * factor)
+
+    def __str__(self) -> str:
+        return f"{self.seconds:g} s"
+
+
+def seconds(n: float) -> Budget:
+    return Budget(n)
+
+
+def await_match(
+    ask: Callable[[], T],
+    matches: Callable[[T], bool],
+    *,
+    what: str,
+    within: Budget,
+    every: float = 0.2,
+    error: type[Exception] = BudgetSpent,
+    ignore: tuple[type[Exception], ...] = (),
+    clock: Callable[[], float] = now,
+    sleep: Callable[[float], None] = time.sleep,
+) -> T:
+    """Ask until the answer matches, and return that answer.
+
+    ``what`` completes "waited in vain for …". Exceptions in ``ignore``, from ``ask`` or ``matches``, count as an answer
+    that doesn't match; all others pass through. Asks at least once, and a last time at the deadline. When time is over,
+    ``error`` is raised with what was waited for, what was last seen and for how long; its cause is the last exception
+    if that was the last answer. A hanging ``ask`` is not interrupted: give it a time-out of its own.
+    """
+    start = clock()
+    deadline = start + within.seconds
+    tries = 0
+    while True:
+        last_try = clock() >= deadline
+        tries += 1
+        failed: Exception | None = None
+        try:
+            answer = ask()
+            if matches(answer):
+                return answer
+            seen = repr(answer)
+        except ignore as caught:
+            failed = caught
+            seen = f"{type(caught).__name__}: {caught}"
+        if last_try:
+            spent = f"{clock() - start:.1f} s of {within}, {tries} {'try' if tries == 1 else 'tries'}"
+            raise error(f"waited in vain for {what} ({spent}); last seen: {shortened(seen)}") from failed
+        remaining = deadline - clock()
+        if remaining > 0:
+            sleep(min(every, remaining))
+
+
+def shortened(text: str, longest: int = LONGEST_SHOWN) -> str:
+    """At most ``longest`` characters, saying how many are left out."""
+    return text if len(text) <= longest else f"{text[:longest]}… and {len(text) - longest} more characters"

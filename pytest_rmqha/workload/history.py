@@ -1,0 +1,109 @@
+"""What a load came to, frozen: the ledger's streams and the meter's gaps, tries and rates. Checkers are functions of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_rmqha.client.ledger import Bitmap
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A count with at most 20 examples."""
+
+    count: int = 0
+    examples: tuple[Any, ...] = ()
+
+    @staticmethod
+    def of(dump: Mapping[str, Any]) -> Sample:
+        return Sample(int(dump["count"]), tuple(dump["examples"]))
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One publisher's messages, numbered 0..attempted-1. *Confirmed* excludes what came back as unroutable."""
+
+    name: str
+    queue: str
+    attempted: int
+    confirmed: Bitmap = field(default_factory=Bitmap)
+    nacked: Bitmap = field(default_factory=Bitmap)
+    returned: Bitmap = field(default_factory=Bitmap)
+    delivered: Bitmap = field(default_factory=Bitmap)
+    repeated: Bitmap = field(default_factory=Bitmap)
+    republished: Bitmap = field(default_factory=Bitmap)
+    unflagged: Sample = Sample()
+    out_of_order: Sample = Sample()
+
+    @property
+    def unknown(self) -> Bitmap:
+        """Attempted, and the connection died before an answer."""
+        return Bitmap.first(self.attempted) - self.confirmed - self.nacked - self.returned
+
+    @property
+    def lost(self) -> Bitmap:
+        return self.confirmed - self.delivered
+
+    @property
+    def recovered(self) -> Bitmap:
+        return self.unknown & self.delivered
+
+    @staticmethod
+    def of(dump: Mapping[str, Any]) -> Stream:
+        maps = {m: Bitmap.from_text(dump[m]) for m in ("confirmed", "nacked", "returned", "delivered", "repeated", "republished")}
+        return Stream(dump["name"], dump["queue"], int(dump["attempted"]), **maps,
+                      unflagged=Sample.of(dump["unflagged"]), out_of_order=Sample.of(dump["out_of_order"]))
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A stretch of at least 0.25 s without a confirm (``publish``) or a delivery (``deliver``), monotonic seconds."""
+
+    role: str
+    kind: str
+    start: float
+    end: float
+
+    @property
+    def seconds(self) -> float:
+        return self.end - self.start
+
+
+@dataclass(frozen=True)
+class Connect:
+    """One try to connect: began ``at``, took ``seconds``."""
+
+    role: str
+    at: float
+    seconds: float
+    ok: bool
+    error: str = ""
+    peer: str = ""
+
+
+@dataclass(frozen=True)
+class History:
+    """Immutable. ``rates``: kind -> (bucket start, count) by 0.2 s; ``latency``: second -> bucket n (1.25 ** n µs) -> count."""
+
+    streams: tuple[Stream, ...]
+    unexpected: Sample = Sample()
+    gaps: tuple[Gap, ...] = ()
+    connects: tuple[Connect, ...] = ()
+    rates: Mapping[str, tuple[tuple[float, int], ...]] = field(default_factory=dict)
+    window: tuple[float, float] = (0.0, 0.0)
+    late: Mapping[str, Bitmap] = field(default_factory=dict)
+    latency: Mapping[int, Mapping[int, int]] = field(default_factory=dict)
+
+    @staticmethod
+    def from_dump(dump: Mapping[str, Any]) -> History:
+        return History(
+            streams=tuple(Stream.of(s) for s in dump["streams"]),
+            unexpected=Sample.of(dump["unexpected"]),
+            gaps=tuple(Gap(*g) for g in dump["gaps"]),
+            connects=tuple(Connect(**c) for c in dump["connects"]),
+            rates={kind: tuple((float(b), int(n)) for b, n in buckets) for kind, buckets in dump["rates"].items()},
+            window=(float(dump["window"][0]), float(dump["window"][1])),
+            latency={int(s): {int(b): n for b, n in c.items()} for s, c in dump["latency"].items()},
+        )

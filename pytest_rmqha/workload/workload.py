@@ -1,0 +1,157 @@
+"""The standard load W of a scenario: publishers, consumers and three quiet clients, all through the VIP.
+
+Beside the load stand an *idle* client, a *held* consumer (keeps what it gets unacknowledged) and a *prober* that makes a
+new connection twice a second: each of the three notices different faults.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_rmqha.errors import NoVerdict
+from pytest_rmqha.outside import ClientWire
+from pytest_rmqha.timeline import Timeline
+from pytest_rmqha.waiting import Budget, await_match, seconds
+from pytest_rmqha.workload.history import History
+
+Counters = Mapping[str, tuple[int, int]]
+RATE = 150
+HELD_MESSAGES = 5
+
+
+@dataclass(frozen=True)
+class Access:
+    """How the load client reaches the stack."""
+
+    host: str
+    user: str
+    password: str = field(repr=False)
+    vhost: str = "/"
+    port: int = 5672
+    heartbeat: int = 20
+
+
+@dataclass
+class Workload:
+    """``queues``: names of declared queues, one publisher and one consumer each. ``rate`` in messages per second and queue.
+
+    ``running()`` refuses to begin without a first confirm and a first delivery on each queue, and to end without progress
+    after the faults. ``history`` is there once it has ended.
+    """
+
+    wire: ClientWire
+    timeline: Timeline
+    access: Access
+    queues: tuple[str, ...]
+    rate: int = RATE
+    quiet_clients: bool = True
+    window: int = 500
+    _history: History | None = None
+    _prepared: bool = False
+
+    @property
+    def queue(self) -> str:
+        return self.queues[0]
+
+    @property
+    def history(self) -> History:
+        if self._history is None:
+            raise NoVerdict("the load has not ended yet (or never ran): there is no history to judge")
+        return self._history
+
+    @staticmethod
+    def stream_of(queue: str) -> str:
+        return f"p.{queue}"
+
+    @contextlib.contextmanager
+    def running(self, *, consume: bool = True) -> Iterator[Workload]:
+        """Begin (first confirms and deliveries seen), do the body, see progress again, end and collect the history."""
+        if not self._prepared:
+            self.prepare()
+        self._prepared = False
+        if self.quiet_clients:
+            self._start_quiet_clients()
+        if consume:
+            for queue in self.queues:
+                self.wire.ask("consume", role=f"c.{queue}", queue=queue)
+        for queue in self.queues:
+            self.wire.ask("publish", stream=self.stream_of(queue), queue=queue, rate=self.rate, window=self.window)
+        self.await_progress(within=seconds(20), deliveries=consume)
+        try:
+            yield self
+        except BaseException:
+            with contextlib.suppress(Exception):
+                self._history = self._end(consume, settle=seconds(5))
+            raise
+        self.await_progress(within=seconds(40), deliveries=consume)
+        self._history = self._end(consume, settle=seconds(20))
+
+    def prepare(self) -> None:
+        """A new, empty ledger and the target of everything that follows; done by ``running`` unless something is published before."""
+        self._history = None
+        self._prepared = True
+        self.wire.ask("reset", within=30)
+        a = self.access
+        self.wire.ask("open", host=a.host, port=a.port, user=a.user, password=a.password, vhost=a.vhost, heartbeat=a.heartbeat)
+
+    def progress(self) -> Counters:
+        """stream -> (confirmed, delivered) so far."""
+        answer = self.wire.ask("progress", within=10)
+        return {name: (int(s["confirmed"]), int(s["delivered"])) for name, s in answer["streams"].items()}
+
+    def await_progress(self, *, within: Budget, deliveries: bool = True, streams: Sequence[str] | None = None) -> None:
+        """Wait until each stream has new confirms (and deliveries) since now; none in time is NoVerdict or the caller's gap."""
+        before = self.progress()
+
+        def idle() -> list[str]:
+            now = self.progress()
+            wanted = streams or [self.stream_of(q) for q in self.queues]
+            return [
+                name for name in wanted
+                if now.get(name, (0, 0))[0] <= before.get(name, (0, 0))[0]
+                or (deliveries and now[name][1] <= before.get(name, (0, 0))[1])
+            ]
+
+        await_match(idle, lambda names: not names, what="progress (new confirms and deliveries) on every queue", within=within,
+                    error=NoProgress)
+
+    def publish_some(self, queue: str, count: int, *, stream: str | None = None, host: str | None = None, within: Budget = seconds(30),
+                     **options: Any) -> None:
+        """Publish exactly ``count`` messages and wait until each has its answer."""
+        name = stream or self.stream_of(queue)
+        self.wire.ask("publish", stream=name, queue=queue, limit=count, host=host or self.access.host, window=self.window, rate=0, **options)
+
+        def answered() -> int:
+            s = self.wire.ask("progress", within=10)["streams"].get(name, {})
+            return int(s.get("confirmed", 0)) + int(s.get("nacked", 0)) + int(s.get("returned", 0))
+
+        await_match(answered, lambda n: n >= count, what=f"{count} answered publishes to {queue}", within=within, error=NoProgress)
+
+    def collect(self, *, settle: Budget = seconds(20)) -> History:
+        """Stop the publishers, let the consumers finish what is there, and take the ledger."""
+        self._history = self._end(True, settle=settle)
+        return self._history
+
+    def leave_out(self, which: Callable[[str], bool]) -> None:
+        """Take streams out of the history that no promise covers (transient messages), by stream name."""
+        self._history = dataclasses.replace(self.history, streams=tuple(s for s in self.history.streams if not which(s.name)))
+
+    def _start_quiet_clients(self) -> None:
+        self.wire.ask("idle", role="idle")
+        self.wire.ask("probe", role="prober", every=0.5, timeout=5)
+
+    def _end(self, drain: bool, *, settle: Budget) -> History:
+        for queue in self.queues:
+            self.wire.ask("stop", stream=self.stream_of(queue), within=settle.seconds + 15)
+        if drain:
+            self.wire.ask("drain", within=settle.seconds + 15, quiet=1.0, **{"for": settle.seconds})
+        self.wire.ask("stop", role="*", within=30)
+        return History.from_dump(self.wire.ask("dump", within=60)["dump"])
+
+
+class NoProgress(NoVerdict):
+    """The load stood still when it had to move: without load there is no verdict."""

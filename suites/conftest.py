@@ -1,0 +1,16 @@
+"""Short names for the scenarios: what the plugin calls ``rmq_x`` is ``x`` here."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture
+def observe(rmq_observe: Callable[..., Any]) -> Callable[..., Any]:
+    return rmq_observe
+
+
+@pytest.fixture
+def stage(rmq_stage: Any) -> Any:
+    return rmq_stage

@@ -1,0 +1,21 @@
+"""The universal oracle: what every scenario with a load is held to, whatever its fault."""
+
+from __future__ import annotations
+
+from pytest_rmqha.checkers.availability import publishing_stalls_for_at_most
+from pytest_rmqha.checkers.delivery import nothing_comes_from_nowhere, nothing_confirmed_is_lost, repeats_say_so
+from pytest_rmqha.checkers.ordering import order_is_kept
+from pytest_rmqha.checkers.verdict import Checker
+from pytest_rmqha.waiting import Budget, seconds
+
+BROKER_KILL = seconds(15)
+BALANCER_FAILOVER = seconds(10)
+SILENT_PARTITION = seconds(25)
+COLD_START = seconds(120)
+
+UNIVERSAL: tuple[Checker, ...] = (nothing_confirmed_is_lost, nothing_comes_from_nowhere, repeats_say_so, order_is_kept)
+
+
+def universal(stall: Budget) -> tuple[Checker, ...]:
+    """The universal oracle and the longest stretch without a confirmed publish."""
+    return (*UNIVERSAL, publishing_stalls_for_at_most(stall))

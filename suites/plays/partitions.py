@@ -1,0 +1,108 @@
+"""Partitions under load: one broker cut off cleanly, one silently with a publisher pinned to it, one pair cut."""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+
+from pytest_rmqha import clock
+from pytest_rmqha.cluster import Node
+from pytest_rmqha.errors import HarnessError
+from pytest_rmqha.faults.network import isolated, pair_cut
+from pytest_rmqha.lease import Stage
+from pytest_rmqha.waiting import await_match, seconds
+from pytest_rmqha.workload.history import History
+from pytest_rmqha.workload.workload import Workload
+
+
+@dataclass(frozen=True)
+class Isolation:
+    """Times in seconds after the cut; ``attempted_while_cut`` counts the pinned publisher's messages before the pause."""
+
+    history: History
+    paused_after: float
+    others_answered: bool
+    attempted_while_cut: int = 0
+
+
+@dataclass(frozen=True)
+class PartialPartition:
+    history: History
+    cut: tuple[str, str]
+    paused: frozenset[str]
+    served_again_after: float
+
+
+def a_broker_is_cut_off_cleanly(stage: Stage) -> Isolation:
+    victim, *others = stage.cluster.nodes
+    workload = _load_led_by(victim, stage)
+
+    with workload.running():
+        with stage.chaos.inject(isolated(stage.cluster, stage.links, victim)):
+            paused_after = _await_pause(stage, victim)
+            workload.await_progress(within=seconds(15))
+            answered = all(n.answers() for n in others)
+    return Isolation(workload.history, paused_after, answered)
+
+
+def a_broker_is_cut_off_silently(stage: Stage) -> Isolation:
+    keeper, victim, third = stage.cluster.nodes
+    workload = _load_led_by(keeper, stage)
+    pinned_queue = stage.mirrored("ha.pinned", home=keeper)
+
+    with workload.running():
+        _pin_a_publisher(workload, pinned_queue, victim)
+        with stage.chaos.inject(isolated(stage.cluster, stage.links, victim, silently=True)):
+            attempted = _attempted(workload)
+            paused_after = _await_pause(stage, victim)
+            attempted = _attempted(workload) - attempted
+            workload.await_progress(within=seconds(25))
+            answered = all(n.answers() for n in (keeper, third))
+        workload.wire.ask("stop", stream="pinned", within=15)
+        workload.wire.ask("consume", role="c.pinned", queue=pinned_queue)
+    return Isolation(workload.history, paused_after, answered, attempted)
+
+
+def the_link_of_a_pair_is_cut(stage: Stage) -> PartialPartition:
+    a, b, c = stage.cluster.nodes
+    workload = _load_led_by(c, stage)
+
+    with workload.running():
+        with stage.chaos.inject(pair_cut(stage.cluster, stage.links, a, b)):
+            paused = await_match(lambda: frozenset(str(n) for n in stage.cluster.nodes if not n.answers()), lambda p: len(p) >= 2,
+                                 what=f"the minority views of {a} and {b} paused", within=seconds(15))
+        healed = max(e.at for e in stage.events if e.kind == "fault.healed")
+        workload.await_progress(within=seconds(30))
+        served = clock.now() - healed
+    return PartialPartition(workload.history, (str(a), str(b)), paused, served)
+
+
+def _load_led_by(home: Node, stage: Stage) -> Workload:
+    return stage.workload(stage.mirrored("ha.load", home=home), stage.quorum("quorum.load", home=home))
+
+
+def _await_pause(stage: Stage, node: Node) -> float:
+    """Seconds from the cut until the node's own API is closed: pause_minority closes every listener."""
+    cut_at = next(e.at for e in stage.events if e.kind == "fault.injected")
+    await_match(lambda: _listens(node), lambda open_: not open_, what=f"{node} paused", within=seconds(40), every=0.1)
+    return clock.now() - cut_at
+
+
+def _listens(node: Node) -> bool:
+    try:
+        socket.create_connection((node.address, 5672), timeout=0.5).close()
+    except OSError:
+        return False
+    return True
+
+
+def _pin_a_publisher(workload: Workload, queue: str, node: Node) -> None:
+    """A publisher on one broker's own address: it stays where the balancer would have taken it away."""
+    workload.wire.ask("publish", stream="pinned", queue=queue, host=node.address, rate=100, window=5000)
+    await_match(lambda: workload.progress().get("pinned", (0, 0))[0], lambda n: n > 0, what="the pinned publisher's first confirm",
+                within=seconds(10), ignore=(HarnessError,))
+
+
+def _attempted(workload: Workload) -> int:
+    return int(workload.wire.ask("progress", within=10)["streams"]["pinned"]["attempted"])
+

@@ -34,8 +34,12 @@ class Chaos:
     """
 
     def __init__(
-        self, timeline: Timeline, *, on_step: Step = _no_step,
-        clock: Callable[[], float] = now, sleep: Callable[[float], None] = time.sleep,
+        self,
+        timeline: Timeline,
+        *,
+        on_step: Step = _no_step,
+        clock: Callable[[], float] = now,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.unhealed: list[Fault] = []
         self._timeline = timeline
@@ -129,8 +133,17 @@ class Chaos:
     def _await(self, sees: Callable[[], bool], fault: Fault, state: str, error: type[Exception]) -> None:
         within = fault.within if error is FaultNotInjected else fault.gone_within
         with self._timeline.waiting(f"“{fault}” {state}"):
-            await_match(sees, bool, what=f"“{fault}” {state}", within=within, every=0.1, error=error,
-                        ignore=(HarnessError,), clock=self._clock, sleep=self._sleep)
+            await_match(
+                sees,
+                bool,
+                what=f"“{fault}” {state}",
+                within=within,
+                every=0.1,
+                error=error,
+                ignore=(HarnessError,),
+                clock=self._clock,
+                sleep=self._sleep,
+            )
 
     def _note(self, kind: str, fault: Fault, *, text: str = "", at: float | None = None, **data: object) -> None:
         self._timeline.add(kind, fault.title, text, self._clock() if at is None else at, targets=fault.targets, **data)

@@ -99,8 +99,13 @@ class Replicas:
         else:
             members = [leader, *queue.get("slave_nodes", [])]
             in_sync = [leader, *queue.get("synchronised_slave_nodes", [])]
-        return Replicas(leader, frozenset(m for m in members if m), frozenset(m for m in in_sync if m),
-                        str(queue.get("state", "running")), int(queue.get("messages", 0)))
+        return Replicas(
+            leader,
+            frozenset(m for m in members if m),
+            frozenset(m for m in in_sync if m),
+            str(queue.get("state", "running")),
+            int(queue.get("messages", 0)),
+        )
 
 
 @dataclass(frozen=True)
@@ -125,7 +130,9 @@ class Cluster:
         for node in self.others(*excluded):
             if node.answers():
                 return node
-        raise ToolFailed(f"no broker's management API answers (asked {', '.join(str(n) for n in self.others(*excluded))})")
+        raise ToolFailed(
+            f"no broker's management API answers (asked {', '.join(str(n) for n in self.others(*excluded))})"
+        )
 
     def replicas(self, queue: str, via: Node | None = None) -> Replicas:
         return Replicas.of((via or self.any_answering()).api.queue(self.vhost, queue))
@@ -146,8 +153,12 @@ class Cluster:
             return leads if leads is None or leads in via.running_peers() else None
 
         leader = await_match(
-            ask, lambda leader: leader not in (None, other_than.name), what=f"a leader of {queue} other than {other_than}",
-            within=within, every=0.1, ignore=(ToolFailed, KeyError),
+            ask,
+            lambda leader: leader not in (None, other_than.name),
+            what=f"a leader of {queue} other than {other_than}",
+            within=within,
+            every=0.1,
+            ignore=(ToolFailed, KeyError),
         )
         self.timeline.add("leader", queue, str(leader))
         assert leader is not None
@@ -156,23 +167,32 @@ class Cluster:
     def await_synced(self, queue: str, *, copies: int, within: Budget = seconds(30)) -> Replicas:
         """Wait until ``copies`` replicas, the leader among them, are in sync."""
         return await_match(
-            lambda: self.replicas(queue), lambda r: len(r.in_sync) >= copies and r.in_sync >= r.members,
-            what=f"{copies} replicas of {queue} in sync", within=within, ignore=(ToolFailed, KeyError),
+            lambda: self.replicas(queue),
+            lambda r: len(r.in_sync) >= copies and r.in_sync >= r.members,
+            what=f"{copies} replicas of {queue} in sync",
+            within=within,
+            ignore=(ToolFailed, KeyError),
         )
 
     def await_rejoined(self, node: Node, *, within: Budget = seconds(60)) -> None:
         """Wait until every node sees every node running, ``node``'s own view included."""
         everybody = frozenset(n.name for n in self.nodes)
         await_match(
-            lambda: [n.running_peers() for n in self.nodes], lambda views: all(v == everybody for v in views),
-            what=f"{node} back in the view of every node", within=within, ignore=(ToolFailed,),
+            lambda: [n.running_peers() for n in self.nodes],
+            lambda views: all(v == everybody for v in views),
+            what=f"{node} back in the view of every node",
+            within=within,
+            ignore=(ToolFailed,),
         )
 
     def await_messages(self, queue: str, count: int, *, via: Node | None = None, within: Budget = seconds(15)) -> int:
         """Wait until the queue reports exactly ``count`` messages (its statistics lag by the collection interval)."""
         return await_match(
-            lambda: self.replicas(queue, via).messages, lambda n: n == count, what=f"{count} messages in {queue}",
-            within=within, ignore=(ToolFailed, KeyError),
+            lambda: self.replicas(queue, via).messages,
+            lambda n: n == count,
+            what=f"{count} messages in {queue}",
+            within=within,
+            ignore=(ToolFailed, KeyError),
         )
 
     def settled_messages(self, queue: str, via: Node) -> int:
@@ -184,8 +204,14 @@ class Cluster:
             settled = {count for at, count in looked if at >= looked[-1][0] - 5.5}
             return looked[-1][1] if looked[-1][0] - looked[0][0] >= 5.5 and len(settled) == 1 else None
 
-        count = await_match(ask, lambda n: n is not None, what=f"a settled count of {queue}", within=seconds(30), every=0.5,
-                            ignore=(ToolFailed, KeyError))
+        count = await_match(
+            ask,
+            lambda n: n is not None,
+            what=f"a settled count of {queue}",
+            within=seconds(30),
+            every=0.5,
+            ignore=(ToolFailed, KeyError),
+        )
         assert count is not None
         return count
 

@@ -55,8 +55,10 @@ def rmq_stack(request: pytest.FixtureRequest, rmq_settings: Settings, rmq_topolo
     overrides = {
         role: image
         for role, image in (
-            ("broker", rmq_settings.broker_image), ("balancer", rmq_settings.balancer_image),
-            ("client", rmq_settings.client_image), ("toxiproxy", rmq_settings.toxiproxy_image),
+            ("broker", rmq_settings.broker_image),
+            ("balancer", rmq_settings.balancer_image),
+            ("client", rmq_settings.client_image),
+            ("toxiproxy", rmq_settings.toxiproxy_image),
         )
         if image
     }
@@ -66,8 +68,13 @@ def rmq_stack(request: pytest.FixtureRequest, rmq_settings: Settings, rmq_topolo
     if rmq_settings.config is not None:
         folders.append(rmq_settings.config)
     stack = Stack(
-        run=run.name, topology=rmq_topology, images=images, folders=folders, compose_file=rmq_settings.topology_file,
-        reports=run.folder, timeline=Timeline(),
+        run=run.name,
+        topology=rmq_topology,
+        images=images,
+        folders=folders,
+        compose_file=rmq_settings.topology_file,
+        reports=run.folder,
+        timeline=Timeline(),
     )
     began = time.monotonic()
     try:
@@ -169,7 +176,9 @@ def rmq_observe(
     """
 
     def observe(play: Callable[[Stage], Any]) -> Any:
-        open_lease = functools.partial(lease, rmq_stack, play.__name__, lambda: _chaos_of(rmq_stack), rmq_settings.budget_scale)
+        open_lease = functools.partial(
+            lease, rmq_stack, play.__name__, lambda: _chaos_of(rmq_stack), rmq_settings.budget_scale
+        )
         seen = _rmq_observations.of(play, open_lease)
         _show(request.node, seen)
         return seen.outcome()
@@ -214,6 +223,18 @@ def rmq_workload(rmq_stage: Stage) -> Callable[..., Any]:
 
 
 __all__ = [
-    "rmq_balancers", "rmq_chaos", "rmq_cluster", "rmq_links", "rmq_observe", "rmq_settings", "rmq_stack", "rmq_stage",
-    "rmq_timeline", "rmq_topology", "rmq_vip", "rmq_workload", "_rmq_observations", "pytest_pyfunc_call",
+    "_rmq_observations",
+    "pytest_pyfunc_call",
+    "rmq_balancers",
+    "rmq_chaos",
+    "rmq_cluster",
+    "rmq_links",
+    "rmq_observe",
+    "rmq_settings",
+    "rmq_stack",
+    "rmq_stage",
+    "rmq_timeline",
+    "rmq_topology",
+    "rmq_vip",
+    "rmq_workload",
 ]

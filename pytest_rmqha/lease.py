@@ -100,12 +100,17 @@ class Stage:
     def mirrored(self, name: str, *, home: Node | None = None, copies: int | None = None, **policy: Any) -> str:
         """A durable queue with a mirror on every node, synchronised by itself and promoted only when in sync."""
         definition: dict[str, Any] = {
-            "ha_mode": "all", "ha_sync_mode": "automatic", "ha_promote_on_failure": "when-synced",
-            "ha_promote_on_shutdown": "when-synced", **policy,
+            "ha_mode": "all",
+            "ha_sync_mode": "automatic",
+            "ha_promote_on_failure": "when-synced",
+            "ha_promote_on_shutdown": "when-synced",
+            **policy,
         }
         self.cluster.policy(f"for-{name}", f"^{re.escape(name)}$", **definition)
         self.cluster.declare(name, home=home)
-        wanted = copies or (len(self.cluster.nodes) if definition["ha_mode"] == "all" else int(definition.get("ha_params", 1)))
+        wanted = copies or (
+            len(self.cluster.nodes) if definition["ha_mode"] == "all" else int(definition.get("ha_params", 1))
+        )
         self.cluster.await_synced(name, copies=wanted)
         return name
 

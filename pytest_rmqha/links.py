@@ -55,7 +55,9 @@ class Link:
         """Add latency to each direction; the round trip grows by twice this."""
         for proxy in self.proxies:
             for stream in STREAMS:
-                self.server.add_toxic(proxy, f"{LATENCY}-{stream}", "latency", stream, {"latency": milliseconds, "jitter": jitter})
+                self.server.add_toxic(
+                    proxy, f"{LATENCY}-{stream}", "latency", stream, {"latency": milliseconds, "jitter": jitter}
+                )
 
     def narrow(self, kilobytes_per_second: int) -> None:
         for proxy in self.proxies:

@@ -88,7 +88,9 @@ def present(seen: Observed, folder: Path) -> Measured:
         place = folder / "scenarios"
         place.mkdir(parents=True, exist_ok=True)
         seen.files["timeline.svg"] = place / f"{seen.name}.svg"
-        seen.files["timeline.svg"].write_text(plot(seen.history, seen.events, title=seen.name, anchor=clock.utc(seen.began)))
+        seen.files["timeline.svg"].write_text(
+            plot(seen.history, seen.events, title=seen.name, anchor=clock.utc(seen.began))
+        )
         seen.files["ledger.txt"] = place / f"{seen.name}.txt"
         seen.files["ledger.txt"].write_text(summary(seen.history, seen.events))
     for name, path in seen.files.items():

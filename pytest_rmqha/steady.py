@@ -36,8 +36,15 @@ class SteadyState:
 
     def wait(self, *, within: Budget, error: type[Exception], what: str) -> None:
         """Wait until nothing is amiss; otherwise raise ``error`` naming what still is."""
-        await_match(self.problems, lambda problems: not problems, what=what, within=within, every=0.3, error=error,
-                    ignore=(HarnessError,))
+        await_match(
+            self.problems,
+            lambda problems: not problems,
+            what=what,
+            within=within,
+            every=0.3,
+            error=error,
+            ignore=(HarnessError,),
+        )
 
     def _members(self) -> list[str]:
         everybody = {n.name for n in self.cluster.nodes}
@@ -72,7 +79,9 @@ class SteadyState:
         if self.vip is None:
             return []
         holders = self.vip.holders()
-        return [] if len(holders) == 1 else [f"{self.vip.address} has {len(holders)} holders: {[str(h) for h in holders]}"]
+        return (
+            [] if len(holders) == 1 else [f"{self.vip.address} has {len(holders)} holders: {[str(h) for h in holders]}"]
+        )
 
     def _backends(self, balancer: Balancer) -> list[str]:
         states = balancer.backends()

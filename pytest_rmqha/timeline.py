@@ -76,8 +76,12 @@ class Timeline:
         """One event a line: at, utc, kind, subject, text, data. What JSON doesn't know is written as its ``str()``."""
         lines = (
             {
-                "at": event.at, "utc": clock.utc(event.at).isoformat(timespec="milliseconds"), "kind": event.kind,
-                "subject": event.subject, "text": event.text, "data": dict(event.data),
+                "at": event.at,
+                "utc": clock.utc(event.at).isoformat(timespec="milliseconds"),
+                "kind": event.kind,
+                "subject": event.subject,
+                "text": event.text,
+                "data": dict(event.data),
             }
             for event in self.events
         )

@@ -30,8 +30,13 @@ class Vip:
 
     def holder(self, *, within: Budget = seconds(10)) -> Balancer:
         """The one holder; waits until there is exactly one."""
-        found = await_match(self.holders, lambda h: len(h) == 1, what=f"exactly one holder of {self.address}",
-                            within=within, ignore=(ToolFailed,))
+        found = await_match(
+            self.holders,
+            lambda h: len(h) == 1,
+            what=f"exactly one holder of {self.address}",
+            within=within,
+            ignore=(ToolFailed,),
+        )
         return found[0]
 
     def other(self, balancer: Balancer) -> Balancer:
@@ -39,9 +44,20 @@ class Vip:
 
     def await_holder(self, balancer: Balancer, *, within: Budget) -> None:
         """Wait until ``balancer``, and nobody else, holds the address."""
-        await_match(self.holders, lambda h: h == (balancer,), what=f"{self.address} held by {balancer} alone",
-                    within=within, every=0.1, ignore=(ToolFailed,))
+        await_match(
+            self.holders,
+            lambda h: h == (balancer,),
+            what=f"{self.address} held by {balancer} alone",
+            within=within,
+            every=0.1,
+            ignore=(ToolFailed,),
+        )
 
     def await_holders(self, count: int, *, within: Budget) -> tuple[Balancer, ...]:
-        return await_match(self.holders, lambda h: len(h) == count, what=f"{count} holders of {self.address}",
-                           within=within, ignore=(ToolFailed,))
+        return await_match(
+            self.holders,
+            lambda h: len(h) == count,
+            what=f"{count} holders of {self.address}",
+            within=within,
+            ignore=(ToolFailed,),
+        )

@@ -20,8 +20,12 @@ def test_two_restarts_without_syncing_lose_the_queue_when_unsynced_mirrors_may_b
     seen = observe(two_restarts_with_and_without_a_sync_between)
 
     assert seen.confirmed["unsynced"] == FILLED
-    assert seen.unsynced_replicas_before_second > 0, "the mirror was in sync before the second restart: nothing was demonstrated"
-    assert seen.left["unsynced"] == 0, f"{seen.left['unsynced']} of {FILLED} messages were still there: the loss was not seen"
+    assert seen.unsynced_replicas_before_second > 0, (
+        "the mirror was in sync before the second restart: nothing was demonstrated"
+    )
+    assert seen.left["unsynced"] == 0, (
+        f"{seen.left['unsynced']} of {FILLED} messages were still there: the loss was not seen"
+    )
     judge(loss_is_seen(seen.unsynced, FILLED))
 
 

@@ -6,8 +6,8 @@ import pytest
 from oracle import BROKER_KILL, SILENT_PARTITION, universal
 from plays.partitions import a_broker_is_cut_off_cleanly, a_broker_is_cut_off_silently, the_link_of_a_pair_is_cut
 
-from pytest_rmqha.checkers.verdict import verify
 from pytest_rmqha.checkers.availability import new_connections_are_served_within
+from pytest_rmqha.checkers.verdict import verify
 from pytest_rmqha.waiting import seconds
 
 pytestmark = [pytest.mark.rmq_requires("three_nodes", "vip", "links", "mirrors")]

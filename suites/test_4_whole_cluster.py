@@ -21,7 +21,7 @@ def test_a_cluster_that_starts_with_the_node_stopped_last_keeps_everything(obser
     seen = observe(the_last_stopped_starts_first)
 
     assert seen.whole_after < COLD_START.seconds, f"whole {seen.whole_after:.1f} s after the last start"
-    assert seen.left == {queue: PERSISTENT for queue in seen.left}
+    assert seen.left == dict.fromkeys(seen.left, PERSISTENT)
     verify(seen.history, *universal(COLD_START))
 
 
@@ -31,7 +31,7 @@ def test_the_first_stopped_node_waits_for_the_last_one_and_all_join(observe):
 
     assert seen.waited_alone, "the first-stopped node booted without the others: it was not seen waiting"
     assert seen.whole_after < COLD_START.seconds, f"whole {seen.whole_after:.1f} s after the last start"
-    assert seen.left == {queue: PERSISTENT for queue in seen.left}
+    assert seen.left == dict.fromkeys(seen.left, PERSISTENT)
     verify(seen.history, *universal(COLD_START))
 
 
@@ -41,5 +41,7 @@ def test_killing_every_broker_at_once_keeps_what_was_confirmed_and_persistent(ob
 
     assert seen.whole_after < COLD_START.seconds, f"whole {seen.whole_after:.1f} s after the last start"
     assert seen.transient_before > 0
-    assert seen.left == {queue: PERSISTENT for queue in seen.left}, f"left: {seen.left}; of {seen.transient_before} transient ones none may be"
+    assert seen.left == dict.fromkeys(seen.left, PERSISTENT), (
+        f"left: {seen.left}; of {seen.transient_before} transient ones none may be"
+    )
     verify(seen.history, *universal(COLD_START))

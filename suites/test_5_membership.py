@@ -20,7 +20,9 @@ def test_what_is_declared_while_a_node_is_down_is_in_every_nodes_own_export_afte
     assert len(seen.exports_after) == 3
     for node, export in seen.exports_after.items():
         for kind, names in seen.declared_during.items():
-            assert names and names <= export[kind], f"{node}'s export has no {', '.join(names - export[kind])} among its {kind}"
+            assert names and names <= export[kind], (
+                f"{node}'s export has no {', '.join(names - export[kind])} among its {kind}"
+            )
     verify(seen.history, *universal(BROKER_KILL))
 
 
@@ -29,4 +31,10 @@ def test_a_cluster_name_is_the_same_on_every_node_and_through_the_vip_after_a_re
     seen = observe(the_last_stopped_starts_first)
 
     wanted, *names = seen.names
-    judge(observed("one_cluster_name", len(names) == 4 and set(names) == {wanted}, f"set {wanted}; three nodes and the VIP say {names}"))
+    judge(
+        observed(
+            "one_cluster_name",
+            len(names) == 4 and set(names) == {wanted},
+            f"set {wanted}; three nodes and the VIP say {names}",
+        )
+    )

@@ -21,5 +21,7 @@ def test_a_publish_whose_connection_died_is_unknown_and_a_republish_settles_it(o
     assert flood.unknown.count() == 0, f"{flood.unknown.count()} republished messages have no answer either"
     arrived_twice = (flood.republished & flood.repeated).count()
     arrived = (flood.republished & flood.delivered).count()
-    assert arrived == seen.unknown_after_kill, f"{arrived} of {seen.unknown_after_kill} arrived, {arrived_twice} of them twice"
+    assert arrived == seen.unknown_after_kill, (
+        f"{arrived} of {seen.unknown_after_kill} arrived, {arrived_twice} of them twice"
+    )
     verify(seen.history, *universal(BROKER_KILL))

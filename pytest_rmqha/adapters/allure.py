@@ -13,17 +13,23 @@ import allure
 KINDS = {".svg": allure.attachment_type.SVG, ".json": allure.attachment_type.JSON, ".txt": allure.attachment_type.TEXT}
 CATEGORIES = (
     {"name": "Product: the stack broke a promise", "matchedStatuses": ["failed"]},
-    {"name": "Infrastructure: the stack or a tool was not there", "matchedStatuses": ["broken"],
-     "messageRegex": r"(?s).*(StackNotUp|ToolFailed|NoAnswer).*"},
-    {"name": "Harness: no verdict", "matchedStatuses": ["broken"],
-     "messageRegex": r"(?s).*(NoVerdict|NoProgress|FaultNotInjected|NotHealed|BudgetSpent).*"},
+    {
+        "name": "Infrastructure: the stack or a tool was not there",
+        "matchedStatuses": ["broken"],
+        "messageRegex": r"(?s).*(StackNotUp|ToolFailed|NoAnswer).*",
+    },
+    {
+        "name": "Harness: no verdict",
+        "matchedStatuses": ["broken"],
+        "messageRegex": r"(?s).*(NoVerdict|NoProgress|FaultNotInjected|NotHealed|BudgetSpent).*",
+    },
     {"name": "Other errors of ours", "matchedStatuses": ["broken"]},
 )
 
 
 def step(act: str, title: str) -> AbstractContextManager[Any]:
     """A step of the report around an act of the injector."""
-    return allure.step(f"{act}: {title}")  # type: ignore[no-any-return]
+    return allure.step(f"{act}: {title}")
 
 
 def attach_file(path: Path, name: str) -> None:

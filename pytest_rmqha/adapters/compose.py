@@ -23,13 +23,21 @@ def read_config(file: Path, environment: Mapping[str, str]) -> dict[str, Any]:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=30, env={**os.environ, **environment})
     except FileNotFoundError:
-        raise UserInputError("docker", "not found on PATH", "a docker client with the compose v2 plug-in",
-                             "install docker (on a Debian-like system as root: make engine)") from None
+        raise UserInputError(
+            "docker",
+            "not found on PATH",
+            "a docker client with the compose v2 plug-in",
+            "install docker (on a Debian-like system as root: make engine)",
+        ) from None
     except subprocess.TimeoutExpired:
         raise ToolFailed(f"docker compose config did not answer within 30 s for {file}") from None
     if done.returncode != 0:
-        raise UserInputError("compose file", str(file), "a file that 'docker compose config' accepts",
-                             f"it said: {done.stderr.strip()[-400:]}")
+        raise UserInputError(
+            "compose file",
+            str(file),
+            "a file that 'docker compose config' accepts",
+            f"it said: {done.stderr.strip()[-400:]}",
+        )
     parsed: dict[str, Any] = json.loads(done.stdout)
     return parsed
 
@@ -46,8 +54,9 @@ class ComposeProject:
     def _run(self, *arguments: str, within: float) -> str:
         command = ["docker", "compose", *(part for f in self.files for part in ("-f", f)), *arguments]
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=within,
-                                  env={**os.environ, **self.environment})
+            done = subprocess.run(
+                command, capture_output=True, text=True, timeout=within, env={**os.environ, **self.environment}
+            )
         except subprocess.TimeoutExpired:
             raise StackNotUp(f"docker compose {arguments[0]} did not end within {within:.0f} s") from None
         if done.returncode != 0:
@@ -67,7 +76,9 @@ class ComposeProject:
             self._compose.wait = False
             self._compose.start()
         except subprocess.CalledProcessError as error:
-            said = (error.stderr or b"").decode(errors="replace") if isinstance(error.stderr, bytes) else str(error.stderr)
+            said = (
+                (error.stderr or b"").decode(errors="replace") if isinstance(error.stderr, bytes) else str(error.stderr)
+            )
             raise StackNotUp(f"docker compose up failed: {said.strip()[-800:]}") from error
         finally:
             for key, value in before.items():

@@ -148,8 +148,7 @@ class Engine:
     def attach(self, service: str) -> Any:
         """The raw socket of the first process's stdin, stdout and stderr (8-byte frame headers, no history)."""
         params = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1, "logs": 0}
-        wire = self.container(service).attach_socket(params=params)
-        return wire
+        return self.container(service).attach_socket(params=params)
 
     def image_digests(self) -> Mapping[str, str]:
         """service -> image id, of every container of the run."""
@@ -158,4 +157,6 @@ class Engine:
 
     def services(self) -> tuple[str, ...]:
         found = self.client.containers.list(all=True, filters={"label": f"{RUN_LABEL}={self.run}"})
-        return tuple(sorted(c.labels["com.docker.compose.service"] for c in found if "com.docker.compose.service" in c.labels))
+        return tuple(
+            sorted(c.labels["com.docker.compose.service"] for c in found if "com.docker.compose.service" in c.labels)
+        )

@@ -72,11 +72,19 @@ def present(specs: Sequence[ImageSpec]) -> Mapping[str, str]:
         client = docker.from_env(timeout=20)
         missing = [spec.tag for spec in specs if not _exists(client, spec.tag)]
     except docker.errors.DockerException as error:
-        raise UserInputError("docker engine", f"no answer ({str(error)[:160]})", "a running engine that this user may ask",
-                             "start it (as root on Debian: make engine) or join the docker group") from None
+        raise UserInputError(
+            "docker engine",
+            f"no answer ({str(error)[:160]})",
+            "a running engine that this user may ask",
+            "start it (as root on Debian: make engine) or join the docker group",
+        ) from None
     if missing:
-        raise UserInputError("images", f"not there: {', '.join(missing)}", "images that were pulled or built before the run",
-                             "run 'rmqha images build' (or make images) first")
+        raise UserInputError(
+            "images",
+            f"not there: {', '.join(missing)}",
+            "images that were pulled or built before the run",
+            "run 'rmqha images build' (or make images) first",
+        )
     return {spec.role: spec.tag for spec in specs}
 
 
@@ -91,7 +99,9 @@ def ensure(specs: Sequence[ImageSpec], *, registry: str | None, say: Say) -> Map
         began = time.monotonic()
         if spec.override is not None:
             if puller.pull(spec.override) is None:
-                raise UserInputError(f"{spec.role} image", spec.override, "an image on this engine or in a registry", "check its name")
+                raise UserInputError(
+                    f"{spec.role} image", spec.override, "an image on this engine or in a registry", "check its name"
+                )
             continue
         if spec.role == "toxiproxy":
             pulled = puller.pull(TOXIPROXY_IMAGE)
@@ -119,12 +129,16 @@ def _base(client: docker.DockerClient, spec: ImageSpec, puller: Puller, say: Say
 def _bootstrapped(client: docker.DockerClient, spec: ImageSpec, tag: str, say: Say) -> str:
     """A base root file system from packages, imported as an image."""
     if shutil.which("mmdebstrap") is None:
-        raise UserInputError("mmdebstrap", "not installed", f"it, or a registry to pull {spec.base} from",
-                             "install mmdebstrap (on Debian as root: make engine) or give --registry")
+        raise UserInputError(
+            "mmdebstrap",
+            "not installed",
+            f"it, or a registry to pull {spec.base} from",
+            "install mmdebstrap (on Debian as root: make engine) or give --registry",
+        )
     say(f"base {spec.suite}: made from packages (about 25 s)")
     with tempfile.TemporaryDirectory() as place:
         archive = Path(place) / "root.tar"
-        options = ["--aptopt=Acquire::Check-Valid-Until \"false\""] if spec.apt_options else []
+        options = ['--aptopt=Acquire::Check-Valid-Until "false"'] if spec.apt_options else []
         command = ["mmdebstrap", "--variant=minbase", *options, spec.suite, str(archive), MIRROR]
         done = subprocess.run(command, capture_output=True, text=True, timeout=600)
         if done.returncode != 0:
@@ -137,20 +151,31 @@ def _bootstrapped(client: docker.DockerClient, spec: ImageSpec, tag: str, say: S
 def _toxiproxy_binary(say: Say) -> bytes:
     """The server built from its Go module (statically, for an image without anything else)."""
     if shutil.which("go") is None:
-        raise UserInputError("go", "not installed", f"the Go tool chain, or a registry to pull {TOXIPROXY_IMAGE} from",
-                             "install Go (on Debian: golang-go) or give --registry")
+        raise UserInputError(
+            "go",
+            "not installed",
+            f"the Go tool chain, or a registry to pull {TOXIPROXY_IMAGE} from",
+            "install Go (on Debian: golang-go) or give --registry",
+        )
     say("toxiproxy: built from its Go module")
     with tempfile.TemporaryDirectory() as place:
         environment = {**os.environ, "CGO_ENABLED": "0", "GOBIN": place}
         flags = f"-X github.com/Shopify/toxiproxy/v2.Version={TOXIPROXY}"
-        done = subprocess.run(["go", "install", "-ldflags", flags, TOXIPROXY_MODULE], capture_output=True, text=True, timeout=600,
-                              env=environment)
+        done = subprocess.run(
+            ["go", "install", "-ldflags", flags, TOXIPROXY_MODULE],
+            capture_output=True,
+            text=True,
+            timeout=600,
+            env=environment,
+        )
         if done.returncode != 0:
             raise ToolFailed(f"building toxiproxy failed: {done.stderr.strip()[-500:]}")
         return (Path(place) / "server").read_bytes()
 
 
-def _build(client: docker.DockerClient, spec: ImageSpec, more: Mapping[str, bytes], arguments: Mapping[str, str], say: Say) -> None:
+def _build(
+    client: docker.DockerClient, spec: ImageSpec, more: Mapping[str, bytes], arguments: Mapping[str, str], say: Say
+) -> None:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         for name, content in {**spec.context, **more}.items():
@@ -160,11 +185,48 @@ def _build(client: docker.DockerClient, spec: ImageSpec, more: Mapping[str, byte
     buffer.seek(0)
     said: list[str] = []
     last = time.monotonic()
-    for piece in client.api.build(fileobj=buffer, custom_context=True, tag=spec.tag, rm=True, forcerm=True, decode=True,
-                                  buildargs=dict(arguments), labels={"rmqha.image": spec.role}):
+    for piece in client.api.build(
+        fileobj=buffer,
+        custom_context=True,
+        tag=spec.tag,
+        rm=True,
+        forcerm=True,
+        decode=True,
+        buildargs=dict(arguments),
+        labels={"rmqha.image": spec.role},
+    ):
         if "error" in piece:
             raise ToolFailed(f"building {spec.tag} failed: {piece['error']}\n" + "".join(said[-15:]))
         said.append(str(piece.get("stream", "")))
         if time.monotonic() - last > 5:
             last = time.monotonic()
             say(f"{spec.role}: still building ({''.join(said[-3:]).strip()[-70:]})")
+
+
+VERSIONS = {
+    "broker": [
+        "sh",
+        "-c",
+        "ls /usr/lib/rabbitmq/lib | grep rabbitmq_server; dpkg-query -W -f '${Version}' erlang-base",
+    ],
+    "balancer": ["sh", "-c", "haproxy -v | head -1; keepalived --version 2>&1 | head -1; nft --version"],
+    "client": [
+        "python3",
+        "-c",
+        "import sys, pika, rmqha_client.session; print(sys.version.split()[0], 'pika', pika.__version__)",
+    ],
+    "toxiproxy": ["/toxiproxy", "-version"],
+}
+
+
+def programs(specs: Sequence[ImageSpec]) -> Mapping[str, str]:
+    """role -> what the programs in its image say of their versions; an image whose programs do not start raises."""
+    client = docker.from_env(timeout=60)
+    found = {}
+    for spec in specs:
+        command = VERSIONS[spec.role]
+        said = client.containers.run(
+            spec.tag, entrypoint=command[:1], command=command[1:], remove=True, network_mode="none", stderr=True
+        )
+        found[spec.role] = " / ".join(bytes(said).decode().split("\n")).strip(" /")
+    return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
@@ -32,7 +33,9 @@ class Management:
     def ask(self, method: str, path: str, body: JSON = None, timeout: float | None = None) -> JSON:
         limit = timeout or self.timeout
         try:
-            answer = requests.request(method, f"{self.base}/{path}", auth=self._auth, json=body, timeout=(min(limit, 2), limit))
+            answer = requests.request(
+                method, f"{self.base}/{path}", auth=self._auth, json=body, timeout=(min(limit, 2), limit)
+            )
         except requests.RequestException as error:
             raise NoAnswer(f"{method} {self.base}/{path}: {type(error).__name__}") from error
         if answer.status_code == 404:
@@ -60,22 +63,29 @@ class Management:
         self.ask("PUT", f"vhosts/{_name(vhost)}", {}, timeout=15)
 
     def delete_vhost(self, vhost: str) -> None:
-        try:
+        with contextlib.suppress(KeyError):
             self.ask("DELETE", f"vhosts/{_name(vhost)}", timeout=20)
-        except KeyError:
-            pass
 
     def put_permissions(self, vhost: str, user: str) -> None:
-        self.ask("PUT", f"permissions/{_name(vhost)}/{_name(user)}", {"configure": ".*", "write": ".*", "read": ".*"}, timeout=15)
+        self.ask(
+            "PUT",
+            f"permissions/{_name(vhost)}/{_name(user)}",
+            {"configure": ".*", "write": ".*", "read": ".*"},
+            timeout=15,
+        )
 
     def put_user(self, user: str, password: str, tags: str = "") -> None:
         self.ask("PUT", f"users/{_name(user)}", {"password": password, "tags": tags}, timeout=15)
 
-    def put_policy(self, vhost: str, name: str, pattern: str, definition: Mapping[str, JSON], apply_to: str = "queues") -> None:
+    def put_policy(
+        self, vhost: str, name: str, pattern: str, definition: Mapping[str, JSON], apply_to: str = "queues"
+    ) -> None:
         body = {"pattern": pattern, "definition": dict(definition), "apply-to": apply_to, "priority": 1}
         self.ask("PUT", f"policies/{_name(vhost)}/{_name(name)}", body, timeout=15)
 
-    def put_queue(self, vhost: str, name: str, arguments: Mapping[str, JSON], durable: bool = True, node: str | None = None) -> None:
+    def put_queue(
+        self, vhost: str, name: str, arguments: Mapping[str, JSON], durable: bool = True, node: str | None = None
+    ) -> None:
         body: dict[str, JSON] = {"durable": durable, "auto_delete": False, "arguments": dict(arguments)}
         if node is not None:
             body["node"] = node
@@ -85,7 +95,9 @@ class Management:
         self.ask("PUT", f"exchanges/{_name(vhost)}/{_name(name)}", {"type": kind, "durable": True}, timeout=15)
 
     def put_binding(self, vhost: str, exchange: str, queue: str, key: str) -> None:
-        self.ask("POST", f"bindings/{_name(vhost)}/e/{_name(exchange)}/q/{_name(queue)}", {"routing_key": key}, timeout=15)
+        self.ask(
+            "POST", f"bindings/{_name(vhost)}/e/{_name(exchange)}/q/{_name(queue)}", {"routing_key": key}, timeout=15
+        )
 
     def queue_action(self, vhost: str, name: str, action: str) -> None:
         """``sync`` or ``cancel_sync``."""

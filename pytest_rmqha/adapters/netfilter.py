@@ -40,7 +40,9 @@ class PacketFilter:
         script = f"nft delete table inet {TABLE} 2>/dev/null || true; nft list tables"
         answer = self.engine.in_network_of(self.service, self.image, script)
         if answer.code != 0 or TABLE in answer.out:
-            raise ToolFailed(f"the drop rules on {self.service} could not be removed: {(answer.err or answer.out).strip()[:400]}")
+            raise ToolFailed(
+                f"the drop rules on {self.service} could not be removed: {(answer.err or answer.out).strip()[:400]}"
+            )
 
     def dropped(self) -> int | None:
         """Packets dropped so far; None when no rules stand."""

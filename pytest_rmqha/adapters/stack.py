@@ -25,7 +25,14 @@ from pytest_rmqha.adapters.wire import Wire
 from pytest_rmqha.balancers import Balancer
 from pytest_rmqha.cluster import Cluster, Node
 from pytest_rmqha.config.folder import ConfigFile, layered
-from pytest_rmqha.config.override import DISTRIBUTION_PORTS, TOXIPROXY_HOST, host_of, link_addresses, override, proxies_for
+from pytest_rmqha.config.override import (
+    DISTRIBUTION_PORTS,
+    TOXIPROXY_HOST,
+    host_of,
+    link_addresses,
+    override,
+    proxies_for,
+)
 from pytest_rmqha.errors import HarnessError, StackNotUp, ToolFailed
 from pytest_rmqha.links import Link, Links
 from pytest_rmqha.outside import ClientWire
@@ -100,12 +107,17 @@ class Stack:
     def _make_handles(self) -> None:
         brokers = self.topology.brokers
         self.nodes = tuple(
-            Node(b.service, b.hostname, b.address, Management(b.address, ADMIN, self.secrets.admin), self.engine) for b in brokers
+            Node(b.service, b.hostname, b.address, Management(b.address, ADMIN, self.secrets.admin), self.engine)
+            for b in brokers
         )
         self.cluster = Cluster(self.nodes, self.timeline)
         self.balancers = tuple(
             Balancer(
-                b.service, b.hostname, b.address, self.engine, StatisticsPage(b.address, "stats", self.secrets.statistics),
+                b.service,
+                b.hostname,
+                b.address,
+                self.engine,
+                StatisticsPage(b.address, "stats", self.secrets.statistics),
                 PacketFilter(self.engine, b.service, self.images["balancer"]),
             )
             for b in self.topology.balancers
@@ -115,11 +127,17 @@ class Stack:
         self.proxies: Proxies | None = None
         if self.link_map:
             self.proxies = Proxies(host_of(self.topology, TOXIPROXY_HOST))
-            self.links = Links(tuple(
-                Link(self.cluster.node(m.source), self.cluster.node(m.target), tuple(m.proxy(p) for p in DISTRIBUTION_PORTS),
-                     self.proxies)
-                for m in self.link_map
-            ))
+            self.links = Links(
+                tuple(
+                    Link(
+                        self.cluster.node(m.source),
+                        self.cluster.node(m.target),
+                        tuple(m.proxy(p) for p in DISTRIBUTION_PORTS),
+                        self.proxies,
+                    )
+                    for m in self.link_map
+                )
+            )
         self.steady = SteadyState(self.cluster, self.balancers, self.vip, self.links)
 
     @property
@@ -143,7 +161,10 @@ class Stack:
         versions = {"topology": self.topology.name, "run": self.run, "vip": self.topology.vip or "none"}
         for node in self.nodes[:1]:
             overview = node.api.get("overview")
-            versions["rabbitmq"], versions["erlang"] = str(overview["rabbitmq_version"]), str(overview["erlang_version"])
+            versions["rabbitmq"], versions["erlang"] = (
+                str(overview["rabbitmq_version"]),
+                str(overview["erlang_version"]),
+            )
         for balancer in self.balancers[:1]:
             versions["haproxy"] = self.engine.must(balancer.service, "haproxy", "-v").splitlines()[0]
             said = self.engine.exec(balancer.service, "keepalived", "--version")
@@ -155,7 +176,12 @@ class Stack:
     def how_to_get_in(self) -> list[str]:
         """For a stack that is kept: where things are and how to remove them."""
         shells = [f"docker exec -it {self.project.name}-{m.service}-1 bash" for m in self.topology.members]
-        return [f"AMQP {self.front}:5672", f"management http://{self.front}:15672", *shells, f"rmqha clean --run {self.run}"]
+        return [
+            f"AMQP {self.front}:5672",
+            f"management http://{self.front}:15672",
+            *shells,
+            f"rmqha clean --run {self.run}",
+        ]
 
     def filter_on(self, service: str) -> PacketFilter:
         return PacketFilter(self.engine, service, self.images["balancer"])
@@ -199,19 +225,29 @@ class Stack:
         for broker in self.topology.brokers:
             files = layered(self.folders, broker.service, "broker")
             self.config_files[broker.service] = list(files.values())
-            self.engine.put(broker.service, [
-                *(FileToPut(f.target, f.content, f.mode) for f in files.values()),
-                FileToPut("/var/lib/rabbitmq/.erlang.cookie", self.secrets.cookie.encode(), 0o400),
-                FileToPut("/run/rmqha/admin", self.secrets.admin.encode(), 0o444),
-            ])
+            self.engine.put(
+                broker.service,
+                [
+                    *(FileToPut(f.target, f.content, f.mode) for f in files.values()),
+                    FileToPut("/var/lib/rabbitmq/.erlang.cookie", self.secrets.cookie.encode(), 0o400),
+                    FileToPut("/run/rmqha/admin", self.secrets.admin.encode(), 0o444),
+                ],
+            )
         for balancer in self.topology.balancers:
             files = layered(self.folders, balancer.service, "balancer")
             self.config_files[balancer.service] = list(files.values())
-            self.engine.put(balancer.service, [
-                *(FileToPut(f.target, f.content, f.mode) for f in files.values()),
-                FileToPut("/etc/keepalived/auth_pass.conf", f"auth_pass {self.secrets.vrrp}\n".encode(), 0o600),
-                FileToPut("/etc/default/haproxy", f"STATS_USER=stats\nSTATS_PASSWORD={self.secrets.statistics}\n".encode(), 0o600),
-            ])
+            self.engine.put(
+                balancer.service,
+                [
+                    *(FileToPut(f.target, f.content, f.mode) for f in files.values()),
+                    FileToPut("/etc/keepalived/auth_pass.conf", f"auth_pass {self.secrets.vrrp}\n".encode(), 0o600),
+                    FileToPut(
+                        "/etc/default/haproxy",
+                        f"STATS_USER=stats\nSTATS_PASSWORD={self.secrets.statistics}\n".encode(),
+                        0o600,
+                    ),
+                ],
+            )
 
     def _start_links(self) -> None:
         assert self.proxies is not None
@@ -222,17 +258,34 @@ class Stack:
         missing = [m.address for m in self.link_map if f"{m.address}/" not in answer.out]
         if answer.code != 0 or missing:
             raise StackNotUp(f"the link proxies' addresses could not be set ({missing}): {answer.err.strip()[:300]}")
-        await_match(self.proxies.version, bool, what="toxiproxy's API", within=seconds(10), every=0.05, error=StackNotUp, ignore=(ToolFailed,))
+        await_match(
+            self.proxies.version,
+            bool,
+            what="toxiproxy's API",
+            within=seconds(10),
+            every=0.05,
+            error=StackNotUp,
+            ignore=(ToolFailed,),
+        )
         self.proxies.populate(proxies_for(self.link_map))
 
     def _await_listeners(self) -> None:
         def closed() -> list[str]:
             for node in self.nodes:
                 if node.state() == "exited":
-                    raise StackNotUp(f"broker {node} ended while it booted; its last words:\n{self.engine.logs(node.service, 15)}")
+                    raise StackNotUp(
+                        f"broker {node} ended while it booted; its last words:\n{self.engine.logs(node.service, 15)}"
+                    )
             return [str(n) for n in self.nodes if not _open(n.address, 5672) or not _open(n.address, 15672)]
 
-        await_match(closed, lambda c: not c, what="every broker listening on 5672 and 15672", within=seconds(120), every=0.3, error=StackNotUp)
+        await_match(
+            closed,
+            lambda c: not c,
+            what="every broker listening on 5672 and 15672",
+            within=seconds(120),
+            every=0.3,
+            error=StackNotUp,
+        )
 
     def _add_admin(self) -> None:
         self.engine.must(self.nodes[0].service, "rabbitmqctl", "eval", ADD_ADMIN)
@@ -240,8 +293,14 @@ class Stack:
     def _import_topology(self) -> None:
         """A quorum queue that is declared before all nodes have joined keeps too few replicas: wait, then import."""
         everybody = frozenset(n.name for n in self.nodes)
-        await_match(lambda: [n.running_peers() for n in self.nodes], lambda views: all(v == everybody for v in views),
-                    what="every broker seeing every broker", within=seconds(60), error=StackNotUp, ignore=(ToolFailed,))
+        await_match(
+            lambda: [n.running_peers() for n in self.nodes],
+            lambda views: all(v == everybody for v in views),
+            what="every broker seeing every broker",
+            within=seconds(60),
+            error=StackNotUp,
+            ignore=(ToolFailed,),
+        )
         files = [folder / "topology.json" for folder in self.folders if (folder / "topology.json").is_file()]
         if files:
             self.nodes[0].api.ask("POST", "definitions", json.loads(files[-1].read_text()), timeout=20)
@@ -253,8 +312,15 @@ class Stack:
         ]
         if self.vip is not None:
             vip = self.vip
-            self._watches.append(Watch(vip.address, self.timeline, "vip",
-                                       lambda: {str(b): "held" if vip.held_by(b) else "not held" for b in vip.balancers}, every=0.4))
+            self._watches.append(
+                Watch(
+                    vip.address,
+                    self.timeline,
+                    "vip",
+                    lambda: {str(b): "held" if vip.held_by(b) else "not held" for b in vip.balancers},
+                    every=0.4,
+                )
+            )
         for watch in self._watches:
             watch.start()
 

@@ -87,9 +87,7 @@ def _stalls(history: History, kind: str, name: str, budget: Budget, progress: in
         return Verdict(Outcome.UNDECIDED, name, f"nothing happened: no message was {did}")
     if not end > start:
         return Verdict(Outcome.UNDECIDED, name, "nothing happened: the load's running time is empty")
-    outages = [
-        Outage(gap.role, gap.start, *_closed(gap.end, end)) for gap in history.gaps if gap.kind == kind
-    ]
+    outages = [Outage(gap.role, gap.start, *_closed(gap.end, end)) for gap in history.gaps if gap.kind == kind]
     what = f"nothing was {did} for {{worst}}, of {end - start:.1f} s of load with {progress} messages {did}"
     return _within(name, budget, outages, what, start)
 

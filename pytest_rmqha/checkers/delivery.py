@@ -46,8 +46,11 @@ def nothing_comes_from_nowhere(history: History) -> Verdict:
     if phantoms:
         reason = f"{phantoms} deliveries of something that was never attempted, beside {delivered} messages that were"
         evidence = (
-            *(f"{s.name} (queue {s.queue}): {runs(beyond[s.name].ones())}, of {s.attempted} attempted"
-              for s in history.streams if beyond[s.name].count()),
+            *(
+                f"{s.name} (queue {s.queue}): {runs(beyond[s.name].ones())}, of {s.attempted} attempted"
+                for s in history.streams
+                if beyond[s.name].count()
+            ),
             *_examples(history.unexpected.count, history.unexpected.examples),
         )
         return Verdict(Outcome.BROKEN, PHANTOM, reason, evidence, phantoms, 0)
@@ -66,7 +69,8 @@ def repeats_say_so(history: History) -> Verdict:
     if unflagged:
         evidence = tuple(
             f"{s.name} (queue {s.queue}): {s.unflagged.count}, of messages {runs(sorted(set(s.unflagged.examples)))}"
-            for s in history.streams if s.unflagged.count
+            for s in history.streams
+            if s.unflagged.count
         )
         reason = f"{unflagged} repeated deliveries without the redelivered flag; {repeated} messages came repeatedly"
         return Verdict(Outcome.BROKEN, REPEAT, reason, evidence, unflagged, 0)

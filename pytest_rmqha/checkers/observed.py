@@ -17,4 +17,6 @@ def loss_is_seen(stream: Stream, at_least: int) -> Verdict:
     if not confirmed:
         return Verdict(Outcome.UNDECIDED, "loss_is_seen", "nothing happened: no message was confirmed", (), None, None)
     reason = f"{lost} of {confirmed} confirmed messages lost in {stream.queue}; at least {at_least} had to be"
-    return Verdict(Outcome.HELD if lost >= at_least else Outcome.BROKEN, "loss_is_seen", reason, (), float(lost), float(at_least))
+    return Verdict(
+        Outcome.HELD if lost >= at_least else Outcome.BROKEN, "loss_is_seen", reason, (), float(lost), float(at_least)
+    )

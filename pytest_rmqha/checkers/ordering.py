@@ -23,7 +23,8 @@ def order_is_kept(history: History) -> Verdict:
         return Verdict(Outcome.HELD, ORDER, f"{sum(delivered)} messages came in the order of their stream", (), 0, 0)
     evidence = tuple(
         f"{s.name} (queue {s.queue}): {s.out_of_order.count} came late, among them {_examples(s)}"
-        for s in history.streams if s.out_of_order.count
+        for s in history.streams
+        if s.out_of_order.count
     )
     reason = f"{wrong} of {sum(delivered)} messages came after a later one of their stream"
     return Verdict(Outcome.BROKEN, ORDER, reason, evidence, wrong, 0)

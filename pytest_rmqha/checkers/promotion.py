@@ -30,8 +30,12 @@ def promoted(before_leader: str | None, after_leader: str | None, was_synced: fr
 
 
 def election(
-    before_leader: str | None, after_leader: str | None, members: frozenset[str], *,
-    took: float | None = None, within: Budget | None = None,
+    before_leader: str | None,
+    after_leader: str | None,
+    members: frozenset[str],
+    *,
+    took: float | None = None,
+    within: Budget | None = None,
 ) -> Verdict:
     """Another member of the queue leads now; with ``took`` (seconds) and ``within``, in time.
 
@@ -47,8 +51,12 @@ def election(
     if within is None:
         return Verdict(Outcome.HELD, ELECTION, f"{after_leader} was elected after {before_leader}", measured=took)
     if took is None:
-        return Verdict(Outcome.UNDECIDED, ELECTION, f"{after_leader} was elected; how long it took was not measured",
-                       budget=within.seconds)
+        return Verdict(
+            Outcome.UNDECIDED,
+            ELECTION,
+            f"{after_leader} was elected; how long it took was not measured",
+            budget=within.seconds,
+        )
     outcome = Outcome.HELD if took <= within.seconds else Outcome.BROKEN
     reason = f"{after_leader} was elected after {before_leader} in {took:.1f} s, budget {within}"
     return Verdict(outcome, ELECTION, reason, (), took, within.seconds)

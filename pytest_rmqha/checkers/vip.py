@@ -113,8 +113,13 @@ def one_holder_outside_transitions(
 
 
 def holder_moved(
-    events: Iterable[Event], address: str, *, before: str, after: str,
-    times: int | None = None, window: Window | None = None,
+    events: Iterable[Event],
+    address: str,
+    *,
+    before: str,
+    after: str,
+    times: int | None = None,
+    window: Window | None = None,
 ) -> Verdict:
     """``before`` was the first sole holder and ``after`` is the last; with ``times``, after that many interruptions.
 

@@ -29,9 +29,16 @@ class Target:
 
     def parameters(self, role: str, handshake: float = HANDSHAKE) -> pika.ConnectionParameters:
         return pika.ConnectionParameters(
-            host=self.host, port=self.port, virtual_host=self.vhost, heartbeat=self.heartbeat,
-            credentials=pika.PlainCredentials(self.user, self.password), connection_attempts=1, socket_timeout=CONNECT,
-            stack_timeout=handshake, blocked_connection_timeout=None, client_properties={"connection_name": role},
+            host=self.host,
+            port=self.port,
+            virtual_host=self.vhost,
+            heartbeat=self.heartbeat,
+            credentials=pika.PlainCredentials(self.user, self.password),
+            connection_attempts=1,
+            socket_timeout=CONNECT,
+            stack_timeout=handshake,
+            blocked_connection_timeout=None,
+            client_properties={"connection_name": role},
             tcp_options={"TCP_KEEPIDLE": 20, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3},
         )
 

@@ -22,7 +22,9 @@ LOOK = 0.1
 class Consumer(threading.Thread):
     """``hold``: keep what arrives unacknowledged. A delivery is in the ledger before its ack is sent."""
 
-    def __init__(self, role: str, ledger: Ledger, lock: threading.Lock, target: Target, meter: Meter, options: dict[str, Any]) -> None:
+    def __init__(
+        self, role: str, ledger: Ledger, lock: threading.Lock, target: Target, meter: Meter, options: dict[str, Any]
+    ) -> None:
         super().__init__(name=role, daemon=True)
         self.ledger, self.lock, self.target, self.meter = ledger, lock, target, meter
         self.queue = str(options["queue"])

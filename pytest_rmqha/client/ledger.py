@@ -165,8 +165,12 @@ class StreamLedger:
     def dump(self) -> dict[str, Any]:
         maps = {name: getattr(self, name).to_text() for name in self.MAPS}
         return {
-            "name": self.name, "queue": self.queue, "attempted": self.attempted, **maps,
-            "unflagged": self.unflagged.dump(), "out_of_order": self.out_of_order.dump(),
+            "name": self.name,
+            "queue": self.queue,
+            "attempted": self.attempted,
+            **maps,
+            "unflagged": self.unflagged.dump(),
+            "out_of_order": self.out_of_order.dump(),
         }
 
 

@@ -61,7 +61,9 @@ class Meter:
     def connected(self, role: str, at: float, ok: bool, error: str, peer: str) -> None:
         with self._lock:
             if len(self.connects) < MOST_CONNECTS:
-                self.connects.append({"role": role, "at": at, "seconds": time.monotonic() - at, "ok": ok, "error": error, "peer": peer})
+                self.connects.append(
+                    {"role": role, "at": at, "seconds": time.monotonic() - at, "ok": ok, "error": error, "peer": peer}
+                )
 
     def dump(self) -> dict[str, Any]:
         with self._lock:
@@ -71,5 +73,8 @@ class Meter:
                 "connects": list(self.connects),
                 "rates": {k: [[round(b * BUCKET, 3), n] for b, n in sorted(c.items())] for k, c in self.rates.items()},
                 "latency": {str(s): {str(b): n for b, n in c.items()} for s, c in self.latency.items()},
-                "window": [start, self.ended if self.ended is not None else time.monotonic() if self.started else start],
+                "window": [
+                    start,
+                    self.ended if self.ended is not None else time.monotonic() if self.started else start,
+                ],
             }

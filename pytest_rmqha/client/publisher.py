@@ -123,7 +123,10 @@ class Publisher(threading.Thread):
 
         try:
             self._connection = pika.SelectConnection(
-                self.target.parameters(self.name), on_open_callback=up, on_open_error_callback=failed, on_close_callback=down
+                self.target.parameters(self.name),
+                on_open_callback=up,
+                on_open_error_callback=failed,
+                on_close_callback=down,
             )
             self._connection.ioloop.start()
         except Exception as error:
@@ -151,7 +154,7 @@ class Publisher(threading.Thread):
     def _tick(self) -> None:
         self._pump()
         if self._connection is not None and self._connection.is_open:
-            if self.stopping.is_set() and not self._waiting or self.finished and not self._waiting:
+            if (self.stopping.is_set() and not self._waiting) or (self.finished and not self._waiting):
                 self._connection.close()
             else:
                 self._connection.ioloop.call_later(TICK, self._tick)
@@ -189,8 +192,11 @@ class Publisher(threading.Thread):
         if self.confirms:
             self._waiting[self._tag] = (number, now)
         self._channel.basic_publish(
-            self.exchange, self.queue, b"%s:%d:%d:%s" % (self.name.encode(), number, int(now * 1e6), self.padding),
-            pika.BasicProperties(delivery_mode=2 if self.persistent else 1), mandatory=self.mandatory,
+            self.exchange,
+            self.queue,
+            b"%s:%d:%d:%s" % (self.name.encode(), number, int(now * 1e6), self.padding),
+            pika.BasicProperties(delivery_mode=2 if self.persistent else 1),
+            mandatory=self.mandatory,
         )
 
     def _answered(self, frame: Any) -> None:

@@ -37,10 +37,19 @@ class Session:
     def do(self, verb: str, request: dict[str, Any]) -> Answer:
         verbs: dict[str, Callable[[dict[str, Any]], Answer]] = {
             "hello": lambda _r: {"protocol": PROTOCOL, "monotonic": time.monotonic()},
-            "open": self._open, "declare": self._declare, "publish": self._publish, "republish": self._republish,
-            "consume": self._consume, "idle": self._idle, "probe": self._probe, "stop": self._stop,
-            "progress": lambda _r: self._progress(), "drain": self._drain, "get": self._get,
-            "dump": lambda _r: {"dump": {**self.ledger.dump(), **self.meter.dump()}}, "reset": lambda _r: self._reset(),
+            "open": self._open,
+            "declare": self._declare,
+            "publish": self._publish,
+            "republish": self._republish,
+            "consume": self._consume,
+            "idle": self._idle,
+            "probe": self._probe,
+            "stop": self._stop,
+            "progress": lambda _r: self._progress(),
+            "drain": self._drain,
+            "get": self._get,
+            "dump": lambda _r: {"dump": {**self.ledger.dump(), **self.meter.dump()}},
+            "reset": lambda _r: self._reset(),
         }
         if verb not in verbs:
             raise Refused(f"unknown verb {verb!r}; there are {', '.join(verbs)}, bye")
@@ -52,7 +61,9 @@ class Session:
         return self.target.at(request.get("host"))
 
     def _open(self, r: dict[str, Any]) -> Answer:
-        self.target = Target(r["host"], int(r.get("port", 5672)), r["user"], r["password"], r["vhost"], int(r.get("heartbeat", 20)))
+        self.target = Target(
+            r["host"], int(r.get("port", 5672)), r["user"], r["password"], r["vhost"], int(r.get("heartbeat", 20))
+        )
         return {}
 
     def _declare(self, r: dict[str, Any]) -> Answer:
@@ -60,8 +71,12 @@ class Session:
         try:
             channel = connection.channel()
             for queue in r["queues"]:
-                channel.queue_declare(queue["name"], durable=queue.get("durable", True), arguments=queue.get("arguments") or None,
-                                      passive=queue.get("passive", False))
+                channel.queue_declare(
+                    queue["name"],
+                    durable=queue.get("durable", True),
+                    arguments=queue.get("arguments") or None,
+                    passive=queue.get("passive", False),
+                )
         finally:
             with contextlib.suppress(Exception):
                 connection.close()
@@ -102,7 +117,9 @@ class Session:
         return {}
 
     def _probe(self, r: dict[str, Any]) -> Answer:
-        self._start(Prober(str(r["role"]), self._at(r), self.meter, float(r.get("every", 0.5)), float(r.get("timeout", 5))))
+        self._start(
+            Prober(str(r["role"]), self._at(r), self.meter, float(r.get("every", 0.5)), float(r.get("timeout", 5)))
+        )
         return {}
 
     def _start(self, role: Consumer | Idle | Prober) -> None:
@@ -131,10 +148,17 @@ class Session:
 
     def _progress(self) -> Answer:
         streams = {
-            name: {**s.counts, "attempted": s.attempted, "connected": name in self.publishers and self.publishers[name].connected}
+            name: {
+                **s.counts,
+                "attempted": s.attempted,
+                "connected": name in self.publishers and self.publishers[name].connected,
+            }
             for name, s in list(self.ledger.streams.items())
         }
-        roles = {name: {"alive": r.is_alive(), "connected": getattr(r, "connected", None)} for name, r in list(self.roles.items())}
+        roles = {
+            name: {"alive": r.is_alive(), "connected": getattr(r, "connected", None)}
+            for name, r in list(self.roles.items())
+        }
         return {"streams": streams, "roles": roles}
 
     def _drain(self, r: dict[str, Any]) -> Answer:
@@ -142,7 +166,10 @@ class Session:
         until, quiet = time.monotonic() + float(r.get("for", 15)), float(r.get("quiet", 1.0))
         patience = quiet + 8.0
         while time.monotonic() < until:
-            still = min((time.monotonic() - c.last_arrival for c in self.roles.values() if isinstance(c, Consumer)), default=patience)
+            still = min(
+                (time.monotonic() - c.last_arrival for c in self.roles.values() if isinstance(c, Consumer)),
+                default=patience,
+            )
             if still >= (quiet if not self._missing() else patience):
                 break
             time.sleep(0.05)

@@ -64,7 +64,9 @@ def files_of(folder: Path, member: str, role: str) -> Mapping[str, ConfigFile]:
             try:
                 content = path.read_bytes()
             except OSError as error:
-                raise UserInputError("configuration file", str(path), "a readable file", f"make it readable ({error.strerror})") from None
+                raise UserInputError(
+                    "configuration file", str(path), "a readable file", f"make it readable ({error.strerror})"
+                ) from None
             mode = 0o755 if path.stat().st_mode & 0o100 else 0o644
             found[path.name] = ConfigFile(path.name, path, target, content, mode)
     return found

@@ -46,7 +46,12 @@ def link_addresses(topology: Topology) -> tuple[LinkAddress, ...]:
 def proxies_for(links: tuple[LinkAddress, ...]) -> list[dict[str, Any]]:
     """The body of toxiproxy's /populate: an epmd and a distribution proxy for each link."""
     return [
-        {"name": link.proxy(name), "listen": f"{link.address}:{port}", "upstream": f"{link.upstream}:{port}", "enabled": True}
+        {
+            "name": link.proxy(name),
+            "listen": f"{link.address}:{port}",
+            "upstream": f"{link.upstream}:{port}",
+            "enabled": True,
+        }
         for link in links
         for name, port in DISTRIBUTION_PORTS.items()
     ]
@@ -56,7 +61,9 @@ def host_of(topology: Topology, number: int) -> str:
     return str(ipaddress.ip_network(topology.subnet)[number])
 
 
-def override(topology: Topology, images: Mapping[str, str], labels: Mapping[str, str], links: tuple[LinkAddress, ...]) -> str:
+def override(
+    topology: Topology, images: Mapping[str, str], labels: Mapping[str, str], links: tuple[LinkAddress, ...]
+) -> str:
     """The override as JSON text (compose reads JSON as YAML). ``images``: role -> tag; ``labels`` go on everything."""
     hostnames = {b.service: b.hostname for b in topology.brokers}
     services: dict[str, Any] = {}
@@ -65,7 +72,9 @@ def override(topology: Topology, images: Mapping[str, str], labels: Mapping[str,
             "image": images["broker"],
             "labels": dict(labels),
             "restart": "no",
-            "extra_hosts": [f"{hostnames[link.target]}:{link.address}" for link in links if link.source == broker.service],
+            "extra_hosts": [
+                f"{hostnames[link.target]}:{link.address}" for link in links if link.source == broker.service
+            ],
         }
     for balancer in topology.balancers:
         services[balancer.service] = {"image": images["balancer"], "labels": dict(labels), "restart": "no"}

@@ -57,7 +57,9 @@ class Line:
     def __post_init__(self) -> None:
         if self.name not in LINES:
             raise UserInputError(
-                "RabbitMQ version", self.version, f"one of the lines {', '.join(LINES)}",
+                "RabbitMQ version",
+                self.version,
+                f"one of the lines {', '.join(LINES)}",
                 "choose one of these; a new line is added in expectations/line.py, with its sources",
             )
         default, choice = self._default_store()

@@ -36,8 +36,14 @@ MEANING: Mapping[QueueOutcome, str] = {
 
 
 def expect_promotion(
-    line: Line, queue_type: str, policy: Mapping[str, object], *,
-    ends: str = "crash", synced: bool = True, durable: bool = True, majority: bool = True,
+    line: Line,
+    queue_type: str,
+    policy: Mapping[str, object],
+    *,
+    ends: str = "crash",
+    synced: bool = True,
+    durable: bool = True,
+    majority: bool = True,
 ) -> Expectation:
     """What follows when the leader's node ends by a ``crash`` or a ``shutdown``.
 

@@ -39,8 +39,13 @@ def stopped_whole(cluster: Cluster, *, stop: Sequence[Node], start: Sequence[Nod
 
     names = "".join(n.service[-1] for n in stop) + " started " + "".join(n.service[-1] for n in start)
     return Fault(
-        title=f"whole cluster stopped in the order {names}", inject=inject, heal=lambda: start_in_order(start),
-        in_effect=lambda: _all_dead(cluster), is_gone=lambda: _all_back(cluster), within=seconds(10), gone_within=seconds(120),
+        title=f"whole cluster stopped in the order {names}",
+        inject=inject,
+        heal=lambda: start_in_order(start),
+        in_effect=lambda: _all_dead(cluster),
+        is_gone=lambda: _all_back(cluster),
+        within=seconds(10),
+        gone_within=seconds(120),
         targets=tuple(n.service for n in cluster.nodes),
     )
 
@@ -48,8 +53,12 @@ def stopped_whole(cluster: Cluster, *, stop: Sequence[Node], start: Sequence[Nod
 def killed_whole(cluster: Cluster) -> Fault:
     """SIGKILL to every node at one moment: as a power cut looks to the programs, not to the disks (the page cache lives)."""
     return Fault(
-        title="every broker killed at once", inject=lambda: cluster.at_once(Node.kill),
+        title="every broker killed at once",
+        inject=lambda: cluster.at_once(Node.kill),
         heal=lambda: cluster.at_once(lambda n: n.start() if n.state() != "running" else None),
-        in_effect=lambda: _all_dead(cluster), is_gone=lambda: _all_back(cluster), within=seconds(10), gone_within=seconds(120),
+        in_effect=lambda: _all_dead(cluster),
+        is_gone=lambda: _all_back(cluster),
+        within=seconds(10),
+        gone_within=seconds(120),
         targets=tuple(n.service for n in cluster.nodes),
     )

@@ -32,8 +32,14 @@ def in_turn(*faults: Fault) -> Fault:
     def inject() -> None:
         for fault in faults[:-1]:
             fault.inject()
-            await_match(fault.in_effect, bool, what=f"“{fault}” in effect", within=fault.within,
-                        error=FaultNotInjected, ignore=(HarnessError,))
+            await_match(
+                fault.in_effect,
+                bool,
+                what=f"“{fault}” in effect",
+                within=fault.within,
+                error=FaultNotInjected,
+                ignore=(HarnessError,),
+            )
         faults[-1].inject()
 
     return _compound("in turn", ", then ", faults, inject, faults, sum_of)
@@ -44,7 +50,11 @@ def sum_of(budgets: Iterable[Budget]) -> Budget:
 
 
 def _compound(
-    name: str, joint: str, faults: tuple[Fault, ...], inject: Callable[[], object], heals: tuple[Fault, ...],
+    name: str,
+    joint: str,
+    faults: tuple[Fault, ...],
+    inject: Callable[[], object],
+    heals: tuple[Fault, ...],
     gone_within: Callable[[Iterable[Budget]], Budget],
 ) -> Fault:
     if not faults:

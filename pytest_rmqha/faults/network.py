@@ -35,17 +35,25 @@ def _whole(cluster: Cluster, links: Sequence[Link]) -> bool:
     everybody = frozenset(n.name for n in cluster.nodes)
     try:
         return all(link.is_clear() for link in links) and all(
-            n.running_peers() == everybody and not any(v.get("partitions") for v in n.view().values()) for n in cluster.nodes
+            n.running_peers() == everybody and not any(v.get("partitions") for v in n.view().values())
+            for n in cluster.nodes
         )
     except HarnessError:
         return False
 
 
-def _cut(title: str, cluster: Cluster, links: tuple[Link, ...], how: Callable[[Link], None], targets: tuple[str, ...]) -> Fault:
+def _cut(
+    title: str, cluster: Cluster, links: tuple[Link, ...], how: Callable[[Link], None], targets: tuple[str, ...]
+) -> Fault:
     return Fault(
-        title=title, inject=lambda: each(links, how), heal=lambda: each(links, Link.restore),
-        in_effect=lambda: not any(epmd_answers(link) for link in links), is_gone=lambda: _whole(cluster, links),
-        within=seconds(10), gone_within=seconds(60), targets=targets,
+        title=title,
+        inject=lambda: each(links, how),
+        heal=lambda: each(links, Link.restore),
+        in_effect=lambda: not any(epmd_answers(link) for link in links),
+        is_gone=lambda: _whole(cluster, links),
+        within=seconds(10),
+        gone_within=seconds(60),
+        targets=targets,
     )
 
 
@@ -59,14 +67,25 @@ def isolated(cluster: Cluster, links: Links, node: Node, *, silently: bool = Fal
 def pair_cut(cluster: Cluster, links: Links, a: Node, b: Node, *, silently: bool = False) -> Fault:
     """A partial partition: only the link between two brokers is cut."""
     how = Link.swallow if silently else Link.close
-    return _cut(f"link {a}–{b} {'silently' if silently else 'cleanly'} cut", cluster, links.between(a, b), how, (a.service, b.service))
+    return _cut(
+        f"link {a}–{b} {'silently' if silently else 'cleanly'} cut",
+        cluster,
+        links.between(a, b),
+        how,
+        (a.service, b.service),
+    )
 
 
 def one_way_cut(cluster: Cluster, links: Links, speaker: Node, listener: Node) -> Fault:
     """What ``speaker`` says to ``listener`` disappears; the other direction passes."""
     between = links.between(speaker, listener)
-    return _cut(f"{speaker} no longer heard by {listener}", cluster, between, lambda link: link.swallow_from(speaker),
-                (speaker.service, listener.service))
+    return _cut(
+        f"{speaker} no longer heard by {listener}",
+        cluster,
+        between,
+        lambda link: link.swallow_from(speaker),
+        (speaker.service, listener.service),
+    )
 
 
 def _round_trip(link: Link) -> float | None:
@@ -83,9 +102,14 @@ def slowed(cluster: Cluster, links: tuple[Link, ...], *, milliseconds: int) -> F
         return all((_round_trip(link) or 0.0) >= 1.8 * milliseconds / 1000 for link in links)
 
     return Fault(
-        title=f"{milliseconds} ms on {', '.join(map(str, links))}", inject=lambda: each(links, lambda link: link.delay(milliseconds)),
-        heal=lambda: each(links, Link.restore), in_effect=in_effect, is_gone=lambda: _whole(cluster, links),
-        within=seconds(15), gone_within=seconds(60), targets=tuple(str(link) for link in links),
+        title=f"{milliseconds} ms on {', '.join(map(str, links))}",
+        inject=lambda: each(links, lambda link: link.delay(milliseconds)),
+        heal=lambda: each(links, Link.restore),
+        in_effect=in_effect,
+        is_gone=lambda: _whole(cluster, links),
+        within=seconds(15),
+        gone_within=seconds(60),
+        targets=tuple(str(link) for link in links),
     )
 
 
@@ -93,22 +117,33 @@ def narrowed(cluster: Cluster, links: tuple[Link, ...], *, kilobytes_per_second:
     """A rate limit on each direction of the links; seen on the proxies (a rate shows only under load)."""
     return Fault(
         title=f"{kilobytes_per_second} kB/s on {', '.join(map(str, links))}",
-        inject=lambda: each(links, lambda link: link.narrow(kilobytes_per_second)), heal=lambda: each(links, Link.restore),
+        inject=lambda: each(links, lambda link: link.narrow(kilobytes_per_second)),
+        heal=lambda: each(links, Link.restore),
         in_effect=lambda: all(len(link.server.toxics(p)) == 2 for link in links for p in link.proxies),
-        is_gone=lambda: _whole(cluster, links), within=seconds(10), gone_within=seconds(60),
+        is_gone=lambda: _whole(cluster, links),
+        within=seconds(10),
+        gone_within=seconds(60),
         targets=tuple(str(link) for link in links),
     )
 
 
-def packets_dropped(member: str, filter: Filter, rules: Sequence[tuple[str, str]], *, title: str, gone: Callable[[], bool]) -> Fault:
+def packets_dropped(
+    member: str, drops: Filter, rules: Sequence[tuple[str, str]], *, title: str, gone: Callable[[], bool]
+) -> Fault:
     """Drop rules in one member's network namespace; seen when they stand *and* have dropped at least one packet."""
     return Fault(
-        title=title, inject=lambda: filter.drop(rules), heal=filter.lift, in_effect=lambda: (filter.dropped() or 0) > 0,
-        is_gone=lambda: filter.dropped() is None and gone(), within=seconds(15), gone_within=seconds(60), targets=(member,),
+        title=title,
+        inject=lambda: drops.drop(rules),
+        heal=drops.lift,
+        in_effect=lambda: (drops.dropped() or 0) > 0,
+        is_gone=lambda: drops.dropped() is None and gone(),
+        within=seconds(15),
+        gone_within=seconds(60),
+        targets=(member,),
     )
 
 
-def unplugged(member: str, filter: Filter, *, gone: Callable[[], bool]) -> Fault:
+def unplugged(member: str, drops: Filter, *, gone: Callable[[], bool]) -> Fault:
     """Everything but loopback dropped, both ways: the network cable of one member."""
     rules = (("input", 'iifname != "lo"'), ("output", 'oifname != "lo"'))
-    return packets_dropped(member, filter, rules, title=f"{member} unplugged (all packets dropped)", gone=gone)
+    return packets_dropped(member, drops, rules, title=f"{member} unplugged (all packets dropped)", gone=gone)

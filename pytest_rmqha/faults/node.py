@@ -35,18 +35,28 @@ def _start(node: Node) -> None:
 def killed(cluster: Cluster, node: Node) -> Fault:
     """SIGKILL. Gone when every node sees it running again (9–13 s under load)."""
     return Fault(
-        title=f"{node} killed (SIGKILL)", inject=node.kill, heal=lambda: _start(node),
-        in_effect=lambda: _noticed(cluster, node), is_gone=lambda: _back(cluster, node),
-        within=seconds(20), gone_within=seconds(60), targets=(node.service,),
+        title=f"{node} killed (SIGKILL)",
+        inject=node.kill,
+        heal=lambda: _start(node),
+        in_effect=lambda: _noticed(cluster, node),
+        is_gone=lambda: _back(cluster, node),
+        within=seconds(20),
+        gone_within=seconds(60),
+        targets=(node.service,),
     )
 
 
 def stopped(cluster: Cluster, node: Node) -> Fault:
     """SIGTERM, as the service manager stops it: the broker closes its connections and hands its queues over."""
     return Fault(
-        title=f"{node} stopped (SIGTERM)", inject=node.stop, heal=lambda: _start(node),
-        in_effect=lambda: _noticed(cluster, node), is_gone=lambda: _back(cluster, node),
-        within=seconds(30), gone_within=seconds(60), targets=(node.service,),
+        title=f"{node} stopped (SIGTERM)",
+        inject=node.stop,
+        heal=lambda: _start(node),
+        in_effect=lambda: _noticed(cluster, node),
+        is_gone=lambda: _back(cluster, node),
+        within=seconds(30),
+        gone_within=seconds(60),
+        targets=(node.service,),
     )
 
 
@@ -55,8 +65,12 @@ def app_stopped(cluster: Cluster, node: Node) -> Fault:
 
     def in_effect() -> bool:
         try:
-            return not node.answers() and node.state() == "running" and (
-                len(cluster.nodes) == 1 or node.name not in cluster.any_answering(excluded=(node,)).running_peers()
+            return (
+                not node.answers()
+                and node.state() == "running"
+                and (
+                    len(cluster.nodes) == 1 or node.name not in cluster.any_answering(excluded=(node,)).running_peers()
+                )
             )
         except HarnessError:
             return False
@@ -66,24 +80,40 @@ def app_stopped(cluster: Cluster, node: Node) -> Fault:
             node.start_app()
 
     return Fault(
-        title=f"{node} stop_app", inject=node.stop_app, heal=heal, in_effect=in_effect,
-        is_gone=lambda: _back(cluster, node), within=seconds(20), gone_within=seconds(60), targets=(node.service,),
+        title=f"{node} stop_app",
+        inject=node.stop_app,
+        heal=heal,
+        in_effect=in_effect,
+        is_gone=lambda: _back(cluster, node),
+        within=seconds(20),
+        gone_within=seconds(60),
+        targets=(node.service,),
     )
 
 
 def frozen(cluster: Cluster, node: Node) -> Fault:
     """All processes frozen, connections stay. Seen when the engine says paused and the node's own API is mute."""
     return Fault(
-        title=f"{node} frozen", inject=node.pause, heal=node.unpause,
-        in_effect=lambda: node.state() == "paused" and not node.answers(), is_gone=lambda: _back(cluster, node),
-        within=seconds(10), gone_within=seconds(60), targets=(node.service,),
+        title=f"{node} frozen",
+        inject=node.pause,
+        heal=node.unpause,
+        in_effect=lambda: node.state() == "paused" and not node.answers(),
+        is_gone=lambda: _back(cluster, node),
+        within=seconds(10),
+        gone_within=seconds(60),
+        targets=(node.service,),
     )
 
 
 def restarted(cluster: Cluster, node: Node) -> Fault:
     """Stopped and at once asked to start again: the fault is the gap; it is healed by itself."""
     return Fault(
-        title=f"{node} restarted", inject=node.stop, heal=lambda: _start(node),
-        in_effect=lambda: node.state() == "exited", is_gone=lambda: _back(cluster, node),
-        within=seconds(30), gone_within=seconds(60), targets=(node.service,),
+        title=f"{node} restarted",
+        inject=node.stop,
+        heal=lambda: _start(node),
+        in_effect=lambda: node.state() == "exited",
+        is_gone=lambda: _back(cluster, node),
+        within=seconds(30),
+        gone_within=seconds(60),
+        targets=(node.service,),
     )

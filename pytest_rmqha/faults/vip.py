@@ -42,9 +42,14 @@ def killed(balancer: Balancer, vip: Vip) -> Fault:
             balancer.start()
 
     return Fault(
-        title=f"{balancer} killed (whole host)", inject=balancer.kill, heal=heal,
-        in_effect=lambda: balancer.state() == "exited" and _mute(balancer), is_gone=lambda: _whole(balancer, vip),
-        within=seconds(10), gone_within=seconds(30), targets=(balancer.service,),
+        title=f"{balancer} killed (whole host)",
+        inject=balancer.kill,
+        heal=heal,
+        in_effect=lambda: balancer.state() == "exited" and _mute(balancer),
+        is_gone=lambda: _whole(balancer, vip),
+        within=seconds(10),
+        gone_within=seconds(30),
+        targets=(balancer.service,),
     )
 
 
@@ -56,18 +61,28 @@ def haproxy_killed(balancer: Balancer, vip: Vip) -> Fault:
             balancer.boot("haproxy")
 
     return Fault(
-        title=f"haproxy killed on {balancer}", inject=lambda: balancer.signal("haproxy", "KILL"), heal=heal,
-        in_effect=lambda: not balancer.runs("haproxy") and _mute(balancer), is_gone=lambda: _whole(balancer, vip),
-        within=seconds(10), gone_within=seconds(30), targets=(balancer.service,),
+        title=f"haproxy killed on {balancer}",
+        inject=lambda: balancer.signal("haproxy", "KILL"),
+        heal=heal,
+        in_effect=lambda: not balancer.runs("haproxy") and _mute(balancer),
+        is_gone=lambda: _whole(balancer, vip),
+        within=seconds(10),
+        gone_within=seconds(30),
+        targets=(balancer.service,),
     )
 
 
 def haproxy_frozen(balancer: Balancer, vip: Vip) -> Fault:
     """haproxy stopped (SIGSTOP): the process is there, the port accepts, nothing answers."""
     return Fault(
-        title=f"haproxy frozen on {balancer}", inject=lambda: balancer.signal("haproxy", "STOP"),
-        heal=lambda: balancer.signal("haproxy", "CONT"), in_effect=lambda: not balancer.runs("haproxy") and _mute(balancer),
-        is_gone=lambda: _whole(balancer, vip), within=seconds(10), gone_within=seconds(30), targets=(balancer.service,),
+        title=f"haproxy frozen on {balancer}",
+        inject=lambda: balancer.signal("haproxy", "STOP"),
+        heal=lambda: balancer.signal("haproxy", "CONT"),
+        in_effect=lambda: not balancer.runs("haproxy") and _mute(balancer),
+        is_gone=lambda: _whole(balancer, vip),
+        within=seconds(10),
+        gone_within=seconds(30),
+        targets=(balancer.service,),
     )
 
 
@@ -77,9 +92,14 @@ def _keepalived(balancer: Balancer, vip: Vip, signal: str, title: str) -> Fault:
             balancer.boot("keepalived")
 
     return Fault(
-        title=title, inject=lambda: balancer.signal("keepalived", signal), heal=heal,
-        in_effect=lambda: not balancer.runs("keepalived"), is_gone=lambda: _whole(balancer, vip), within=seconds(10),
-        gone_within=seconds(30), targets=(balancer.service,),
+        title=title,
+        inject=lambda: balancer.signal("keepalived", signal),
+        heal=heal,
+        in_effect=lambda: not balancer.runs("keepalived"),
+        is_gone=lambda: _whole(balancer, vip),
+        within=seconds(10),
+        gone_within=seconds(30),
+        targets=(balancer.service,),
     )
 
 
@@ -96,11 +116,21 @@ def keepalived_killed(balancer: Balancer, vip: Vip) -> Fault:
 def vrrp_dropped(balancer: Balancer, vip: Vip) -> Fault:
     """VRRP (protocol 112) dropped both ways at one balancer: each believes that it is alone."""
     rules = (("input", "meta l4proto vrrp"), ("output", "meta l4proto vrrp"))
-    return packets_dropped(balancer.service, balancer.filter, rules, title=f"VRRP dropped both ways at {balancer}",
-                           gone=lambda: _whole(balancer, vip))
+    return packets_dropped(
+        balancer.service,
+        balancer.filter,
+        rules,
+        title=f"VRRP dropped both ways at {balancer}",
+        gone=lambda: _whole(balancer, vip),
+    )
 
 
 def vrrp_deaf(balancer: Balancer, vip: Vip) -> Fault:
     """VRRP dropped one way: the balancer no longer hears the other."""
-    return packets_dropped(balancer.service, balancer.filter, (("input", "meta l4proto vrrp"),), title=f"{balancer} deaf to VRRP",
-                           gone=lambda: _whole(balancer, vip))
+    return packets_dropped(
+        balancer.service,
+        balancer.filter,
+        (("input", "meta l4proto vrrp"),),
+        title=f"{balancer} deaf to VRRP",
+        gone=lambda: _whole(balancer, vip),
+    )

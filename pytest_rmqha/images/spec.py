@@ -54,7 +54,9 @@ class ImageSpec:
 
 def line(name: str) -> Line:
     if name not in LINES:
-        raise UserInputError("RabbitMQ line", name, ", ".join(LINES), "choose one of them, or bring an image of your own")
+        raise UserInputError(
+            "RabbitMQ line", name, ", ".join(LINES), "choose one of them, or bring an image of your own"
+        )
     return LINES[name]
 
 
@@ -87,8 +89,12 @@ def wanted(version_line: str, overrides: Mapping[str, str]) -> tuple[ImageSpec, 
     specs = []
     for role in ROLES:
         context = _client_context() if role == "client" else _folder(role)
-        name = {"broker": version_line, "balancer": suite, "toxiproxy": TOXIPROXY, "client": f"pika{version('pika')}"}[role]
+        name = {"broker": version_line, "balancer": suite, "toxiproxy": TOXIPROXY, "client": f"pika{version('pika')}"}[
+            role
+        ]
         of = suite if role in ("broker", "balancer") else "bookworm"
         digest = _digest(context, role, of if role != "toxiproxy" else TOXIPROXY)
-        specs.append(ImageSpec(role, overrides.get(role) or f"rmqha/{role}:{name}-{digest}", of, context, overrides.get(role)))
+        specs.append(
+            ImageSpec(role, overrides.get(role) or f"rmqha/{role}:{name}-{digest}", of, context, overrides.get(role))
+        )
     return tuple(specs)

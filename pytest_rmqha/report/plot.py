@@ -27,14 +27,22 @@ def plot(history: History, events: Sequence[Event], *, title: str, anchor: datet
     start = min([e.at for e in events] or [history.window[0]])
     end = max([e.at for e in events] + [history.window[1]])
     axis = _Axis(start, end)
-    lanes = [*_holder_lanes(events, axis), *_backend_lanes(events, axis), *_leader_lanes(events, axis), *_client_lane(events, axis)]
+    lanes = [
+        *_holder_lanes(events, axis),
+        *_backend_lanes(events, axis),
+        *_leader_lanes(events, axis),
+        *_client_lane(events, axis),
+    ]
     bottom = TOP + RATE_HEIGHT + 16 + LANE * len(lanes)
     body: list[str] = list(_faults(events, axis, bottom))
     body += _rates(history, axis)
     for row, (label, shapes) in enumerate(lanes):
         y = TOP + RATE_HEIGHT + 16 + row * LANE
         body.append(_text(LEFT - 8, y + 16, label, "end"))
-        body += [shape.replace("{y}", str(y + 4)).replace("{h}", str(LANE - 8)).replace("{t}", str(y + 16)) for shape in shapes]
+        body += [
+            shape.replace("{y}", str(y + 4)).replace("{h}", str(LANE - 8)).replace("{t}", str(y + 16))
+            for shape in shapes
+        ]
     body += _seconds(axis, bottom)
     head = [
         f'<text x="12" y="22" font-size="17" font-weight="bold">{escape(title)}</text>',
@@ -43,12 +51,16 @@ def plot(history: History, events: Sequence[Event], *, title: str, anchor: datet
     ]
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {bottom + 40}" width="{WIDTH}" height="{bottom + 40}" '
-        f'font-family="sans-serif" font-size="12"><rect width="100%" height="100%" fill="white"/>' + "".join(head + body) + "</svg>"
+        f'font-family="sans-serif" font-size="12"><rect width="100%" height="100%" fill="white"/>'
+        + "".join(head + body)
+        + "</svg>"
     )
 
 
 def _text(x: float, y: float, text: str, anchor: str = "start", fill: str = "#222", size: int = 12) -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{fill}" font-size="{size}">{escape(text)}</text>'
+    return (
+        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{fill}" font-size="{size}">{escape(text)}</text>'
+    )
 
 
 def _bar(axis: _Axis, a: float, b: float, fill: str, title: str) -> str:
@@ -67,7 +79,9 @@ def _legend() -> list[str]:
 
 def _rates(history: History, axis: _Axis) -> list[str]:
     """One-second rates (steps of 0.2 s summed over five)."""
-    found = [f'<rect x="{LEFT}" y="{TOP}" width="{WIDTH - LEFT - RIGHT}" height="{RATE_HEIGHT}" fill="none" stroke="#ccc"/>']
+    found = [
+        f'<rect x="{LEFT}" y="{TOP}" width="{WIDTH - LEFT - RIGHT}" height="{RATE_HEIGHT}" fill="none" stroke="#ccc"/>'
+    ]
     highest = 1.0
     lines = {}
     for kind in ("publish", "deliver"):
@@ -76,14 +90,22 @@ def _rates(history: History, axis: _Axis) -> list[str]:
         lines[kind] = [(step * 0.2, sum(counts.get(step - back, 0) for back in range(5))) for step in steps]
         highest = max([highest, *(float(n) for _, n in lines[kind])])
     for kind, colour in (("deliver", DELIVER), ("publish", PUBLISH)):
-        points = " ".join(f"{axis.x(at):.1f},{TOP + RATE_HEIGHT - n / highest * (RATE_HEIGHT - 8):.1f}" for at, n in lines[kind])
+        points = " ".join(
+            f"{axis.x(at):.1f},{TOP + RATE_HEIGHT - n / highest * (RATE_HEIGHT - 8):.1f}" for at, n in lines[kind]
+        )
         found.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.6"/>')
     for share in (0, 0.5, 1):
-        found.append(_text(LEFT - 8, TOP + RATE_HEIGHT - share * (RATE_HEIGHT - 8) + 4, f"{share * highest:.0f}/s", "end", "#555"))
+        found.append(
+            _text(
+                LEFT - 8, TOP + RATE_HEIGHT - share * (RATE_HEIGHT - 8) + 4, f"{share * highest:.0f}/s", "end", "#555"
+            )
+        )
     worst = max((g for g in history.gaps if g.kind == "publish"), key=lambda g: g.seconds, default=None)
     if worst is not None:
         y = TOP + RATE_HEIGHT - 12
-        found.append(f'<line x1="{axis.x(worst.start):.1f}" x2="{axis.x(worst.end):.1f}" y1="{y}" y2="{y}" stroke="black" stroke-width="3"/>')
+        found.append(
+            f'<line x1="{axis.x(worst.start):.1f}" x2="{axis.x(worst.end):.1f}" y1="{y}" y2="{y}" stroke="black" stroke-width="3"/>'
+        )
         found.append(_text(axis.x(worst.start), y - 6, f"no confirm for {worst.seconds:.1f} s ({worst.role})"))
     return found
 
@@ -122,26 +144,45 @@ def _grouped(events: Sequence[Event], kind: str, key: str | None) -> dict[str, l
 
 def _holder_lanes(events: Sequence[Event], axis: _Axis) -> list[tuple[str, list[str]]]:
     groups = _grouped(events, "vip", "member")
-    return [(f"VIP on {member}", _states(found, axis, {"held": GOOD, "not held": "#eeeeee"})) for member, found in groups.items()]
+    return [
+        (f"VIP on {member}", _states(found, axis, {"held": GOOD, "not held": "#eeeeee"}))
+        for member, found in groups.items()
+    ]
 
 
 def _backend_lanes(events: Sequence[Event], axis: _Axis) -> list[tuple[str, list[str]]]:
     groups = {s: found for s, found in _grouped(events, "backend", None).items() if "amqp" in s or "/" not in s}
-    return [(subject.replace("amqp_brokers/", ""), _states(found, axis, {"UP": GOOD, "DOWN": BAD})) for subject, found in groups.items()]
+    return [
+        (subject.replace("amqp_brokers/", ""), _states(found, axis, {"UP": GOOD, "DOWN": BAD}))
+        for subject, found in groups.items()
+    ]
 
 
 def _leader_lanes(events: Sequence[Event], axis: _Axis) -> list[tuple[str, list[str]]]:
     lanes = []
     for queue, found in _grouped(events, "leader", None).items():
-        shapes = [_bar(axis, e.at, e.at, "#333333", e.text) + f'<text x="{axis.x(e.at) + 4:.1f}" y="{{t}}">{escape(e.text)}</text>'
-                  for e in found]
+        shapes = [
+            _bar(axis, e.at, e.at, "#333333", e.text)
+            + f'<text x="{axis.x(e.at) + 4:.1f}" y="{{t}}">{escape(e.text)}</text>'
+            for e in found
+        ]
         lanes.append((f"leader of {queue}", shapes))
     return lanes
 
 
 def _client_lane(events: Sequence[Event], axis: _Axis) -> list[tuple[str, list[str]]]:
-    colours = {"disconnected": BAD, "cancelled": BAD, "connected": GOOD, "first_confirm": PUBLISH, "first_delivery": DELIVER}
-    shapes = [_bar(axis, e.at, e.at, colours[e.text], f"{e.subject} {e.text}") for e in events if e.kind == "client" and e.text in colours]
+    colours = {
+        "disconnected": BAD,
+        "cancelled": BAD,
+        "connected": GOOD,
+        "first_confirm": PUBLISH,
+        "first_delivery": DELIVER,
+    }
+    shapes = [
+        _bar(axis, e.at, e.at, colours[e.text], f"{e.subject} {e.text}")
+        for e in events
+        if e.kind == "client" and e.text in colours
+    ]
     return [("clients cut / back", shapes)] if shapes else []
 
 

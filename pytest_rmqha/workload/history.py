@@ -52,9 +52,18 @@ class Stream:
 
     @staticmethod
     def of(dump: Mapping[str, Any]) -> Stream:
-        maps = {m: Bitmap.from_text(dump[m]) for m in ("confirmed", "nacked", "returned", "delivered", "repeated", "republished")}
-        return Stream(dump["name"], dump["queue"], int(dump["attempted"]), **maps,
-                      unflagged=Sample.of(dump["unflagged"]), out_of_order=Sample.of(dump["out_of_order"]))
+        maps = {
+            m: Bitmap.from_text(dump[m])
+            for m in ("confirmed", "nacked", "returned", "delivered", "repeated", "republished")
+        }
+        return Stream(
+            dump["name"],
+            dump["queue"],
+            int(dump["attempted"]),
+            **maps,
+            unflagged=Sample.of(dump["unflagged"]),
+            out_of_order=Sample.of(dump["out_of_order"]),
+        )
 
 
 @dataclass(frozen=True)

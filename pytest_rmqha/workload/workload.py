@@ -96,7 +96,9 @@ class Workload:
         self._prepared = True
         self.wire.ask("reset", within=30)
         a = self.access
-        self.wire.ask("open", host=a.host, port=a.port, user=a.user, password=a.password, vhost=a.vhost, heartbeat=a.heartbeat)
+        self.wire.ask(
+            "open", host=a.host, port=a.port, user=a.user, password=a.password, vhost=a.vhost, heartbeat=a.heartbeat
+        )
 
     def progress(self) -> Counters:
         """stream -> (confirmed, delivered) so far."""
@@ -111,25 +113,54 @@ class Workload:
             now = self.progress()
             wanted = streams or [self.stream_of(q) for q in self.queues]
             return [
-                name for name in wanted
+                name
+                for name in wanted
                 if now.get(name, (0, 0))[0] <= before.get(name, (0, 0))[0]
                 or (deliveries and now[name][1] <= before.get(name, (0, 0))[1])
             ]
 
-        await_match(idle, lambda names: not names, what="progress (new confirms and deliveries) on every queue", within=within,
-                    error=NoProgress)
+        await_match(
+            idle,
+            lambda names: not names,
+            what="progress (new confirms and deliveries) on every queue",
+            within=within,
+            error=NoProgress,
+        )
 
-    def publish_some(self, queue: str, count: int, *, stream: str | None = None, host: str | None = None, within: Budget = seconds(30),
-                     **options: Any) -> None:
+    def publish_some(
+        self,
+        queue: str,
+        count: int,
+        *,
+        stream: str | None = None,
+        host: str | None = None,
+        within: Budget = seconds(30),
+        **options: Any,
+    ) -> None:
         """Publish exactly ``count`` messages and wait until each has its answer."""
         name = stream or self.stream_of(queue)
-        self.wire.ask("publish", stream=name, queue=queue, limit=count, host=host or self.access.host, window=self.window, rate=0, **options)
+        self.wire.ask(
+            "publish",
+            stream=name,
+            queue=queue,
+            limit=count,
+            host=host or self.access.host,
+            window=self.window,
+            rate=0,
+            **options,
+        )
 
         def answered() -> int:
             s = self.wire.ask("progress", within=10)["streams"].get(name, {})
             return int(s.get("confirmed", 0)) + int(s.get("nacked", 0)) + int(s.get("returned", 0))
 
-        await_match(answered, lambda n: n >= count, what=f"{count} answered publishes to {queue}", within=within, error=NoProgress)
+        await_match(
+            answered,
+            lambda n: n >= count,
+            what=f"{count} answered publishes to {queue}",
+            within=within,
+            error=NoProgress,
+        )
 
     def collect(self, *, settle: Budget = seconds(20)) -> History:
         """Stop the publishers, let the consumers finish what is there, and take the ledger."""
@@ -138,7 +169,9 @@ class Workload:
 
     def leave_out(self, which: Callable[[str], bool]) -> None:
         """Take streams out of the history that no promise covers (transient messages), by stream name."""
-        self._history = dataclasses.replace(self.history, streams=tuple(s for s in self.history.streams if not which(s.name)))
+        self._history = dataclasses.replace(
+            self.history, streams=tuple(s for s in self.history.streams if not which(s.name))
+        )
 
     def _start_quiet_clients(self) -> None:
         self.wire.ask("idle", role="idle")

@@ -75,18 +75,22 @@ def a_broker_is_frozen(stage: Stage) -> Frozen:
     workload = stage.workload(stage.mirrored("ha.load", home=keeper), stage.quorum("quorum.load", home=keeper))
     down: dict[str, float] = {}
 
-    with workload.running():
-        with stage.chaos.inject(node_faults.frozen(stage.cluster, victim)):
-            frozen_at = next(e.at for e in stage.events if e.kind == "fault.injected")
+    with workload.running(), stage.chaos.inject(node_faults.frozen(stage.cluster, victim)):
+        frozen_at = next(e.at for e in stage.events if e.kind == "fault.injected")
 
-            def ask() -> dict[str, float]:
-                for balancer in stage.balancers:
-                    if "DOWN" in balancer.sees(str(victim)):
-                        down.setdefault(str(balancer), clock.now() - frozen_at)
-                return down
+        def ask() -> dict[str, float]:
+            for balancer in stage.balancers:
+                if "DOWN" in balancer.sees(str(victim)):
+                    down.setdefault(str(balancer), clock.now() - frozen_at)
+            return down
 
-            await_match(ask, lambda seen: len(seen) == len(stage.balancers), what=f"{victim} DOWN on every balancer",
-                        within=seconds(8), every=0.1)
+        await_match(
+            ask,
+            lambda seen: len(seen) == len(stage.balancers),
+            what=f"{victim} DOWN on every balancer",
+            within=seconds(8),
+            every=0.1,
+        )
     return Frozen(workload.history, down)
 
 
@@ -108,7 +112,13 @@ def _failover(stage: Stage, strike: Callable[[Balancer, Vip], Fault]) -> Failove
     events = stage.events
     struck = next(e.at for e in events if e.kind == "fault.injected")
     taken = [e.at for e in events if e.kind == "vip" and e.at > struck and e.data.get("held")]
-    return Failover(workload.history, min(taken) - struck if taken else float("inf"), len(taken), tuple(stage.timeline.events), (stage.started, clock.now()))
+    return Failover(
+        workload.history,
+        min(taken) - struck if taken else float("inf"),
+        len(taken),
+        tuple(stage.timeline.events),
+        (stage.started, clock.now()),
+    )
 
 
 def _neighbour_is(stage: Stage, holder: Balancer) -> bool:
@@ -118,5 +128,10 @@ def _neighbour_is(stage: Stage, holder: Balancer) -> bool:
     def cached() -> str:
         return holder.containers.exec("rmqha-client", "ip", "neigh", "show", stage.vip.address).out
 
-    return link in await_match(cached, lambda text: link in text, what=f"{stage.vip.address} at {link} in the client's ARP cache",
-                               within=seconds(15), every=0.5)
+    return link in await_match(
+        cached,
+        lambda text: link in text,
+        what=f"{stage.vip.address} at {link} in the client's ARP cache",
+        within=seconds(15),
+        every=0.5,
+    )

@@ -71,8 +71,11 @@ def the_leaders_node_is_killed(stage: Stage) -> Seen:
             redeclared = _redeclare(workload, plain)
             elsewhere_after = cluster.leader_of(elsewhere).name
             during = await_match(
-                lambda: cluster.replicas(two), lambda r: third.name in r.members, what=f"a new mirror of {two} on {third}",
-                within=seconds(15), ignore=(ToolFailed, KeyError),
+                lambda: cluster.replicas(two),
+                lambda r: third.name in r.members,
+                what=f"a new mirror of {two} on {third}",
+                within=seconds(15),
+                ignore=(ToolFailed, KeyError),
             )
             down = _when_marked_down(stage, victim)
             declared = _declare_everything(cluster, keeper)
@@ -83,9 +86,27 @@ def the_leaders_node_is_killed(stage: Stage) -> Seen:
             workload.wire.ask("consume", role=f"c.{queue}", queue=queue)
     history = workload.history
     return Seen(
-        history, victim.name, in_sync, promoted.name, elected.name, keeper.name, elsewhere_after, clients, reconnected, redeclared,
-        PLAIN_PERSISTENT, counts, two_before, during.members, during.in_sync, down, _others_up(stage, victim), declared,
-        {str(n): _exported(n, cluster.vhost) for n in cluster.nodes}, unknown, next(s for s in history.streams if s.name == "flood"),
+        history,
+        victim.name,
+        in_sync,
+        promoted.name,
+        elected.name,
+        keeper.name,
+        elsewhere_after,
+        clients,
+        reconnected,
+        redeclared,
+        PLAIN_PERSISTENT,
+        counts,
+        two_before,
+        during.members,
+        during.in_sync,
+        down,
+        _others_up(stage, victim),
+        declared,
+        {str(n): _exported(n, cluster.vhost) for n in cluster.nodes},
+        unknown,
+        next(s for s in history.streams if s.name == "flood"),
     )
 
 
@@ -100,19 +121,35 @@ def _two_replicas_with_its_mirror_on(victim: Node, home: Node, stage: Stage) -> 
 
 def _clients_of(queue: str, cluster: Cluster, node: Node) -> tuple[str, ...]:
     """Roles of the queue's clients whose connection is on ``node``, by the connection names they give themselves."""
+
     def ask() -> tuple[str, ...]:
         found = cluster.any_answering(excluded=(node,)).api.get("connections")
-        names = [(c.get("user_provided_name") or c.get("client_properties", {}).get("connection_name", ""), c.get("node")) for c in found]
+        names = [
+            (c.get("user_provided_name") or c.get("client_properties", {}).get("connection_name", ""), c.get("node"))
+            for c in found
+        ]
         return tuple(sorted(name for name, where in names if where == node.name and name))
 
-    return await_match(ask, lambda names: len(names) > 0, what=f"named client connections on {node}", within=seconds(10),
-                       ignore=(ToolFailed,))
+    return await_match(
+        ask,
+        lambda names: len(names) > 0,
+        what=f"named client connections on {node}",
+        within=seconds(10),
+        ignore=(ToolFailed,),
+    )
 
 
 def _flood(workload: Workload, queue: str, node: Node) -> None:
     """A publisher with many unanswered messages, pinned to the node that is about to die and not coming back by itself."""
-    workload.wire.ask("publish", stream="flood", queue=queue, host=node.address, window=500, rate=0, limit=100_000, reconnect=False)
-    await_match(lambda: workload.progress().get("flood", (0, 0))[0], lambda n: n > 0, what="the flood's first confirm", within=seconds(10))
+    workload.wire.ask(
+        "publish", stream="flood", queue=queue, host=node.address, window=500, rate=0, limit=100_000, reconnect=False
+    )
+    await_match(
+        lambda: workload.progress().get("flood", (0, 0))[0],
+        lambda n: n > 0,
+        what="the flood's first confirm",
+        within=seconds(10),
+    )
 
 
 def _unknown(workload: Workload, stream: str) -> int:
@@ -122,7 +159,9 @@ def _unknown(workload: Workload, stream: str) -> int:
 
 def _reconnected(stage: Stage) -> tuple[str, ...]:
     killed_at = next(e.at for e in stage.events if e.kind == "fault.injected")
-    return tuple(sorted({e.subject for e in stage.events if e.kind == "client" and e.text == "connected" and e.at > killed_at}))
+    return tuple(
+        sorted({e.subject for e in stage.events if e.kind == "client" and e.text == "connected" and e.at > killed_at})
+    )
 
 
 def _redeclare(workload: Workload, queue: str) -> str:
@@ -139,16 +178,31 @@ def _when_marked_down(stage: Stage, victim: Node) -> dict[str, float]:
 
     def ask() -> dict[str, float]:
         return {
-            str(b): min((e.at - killed_at for e in stage.events if e.kind == "backend" and e.at > killed_at
-                         and e.subject == f"{b}/amqp_brokers/{victim}" and e.data.get("state") == "DOWN"), default=float("inf"))
+            str(b): min(
+                (
+                    e.at - killed_at
+                    for e in stage.events
+                    if e.kind == "backend"
+                    and e.at > killed_at
+                    and e.subject == f"{b}/amqp_brokers/{victim}"
+                    and e.data.get("state") == "DOWN"
+                ),
+                default=float("inf"),
+            )
             for b in stage.balancers
         }
 
-    return await_match(ask, lambda seen: max(seen.values()) < float("inf"), what=f"{victim} DOWN on every balancer", within=seconds(15))
+    return await_match(
+        ask, lambda seen: max(seen.values()) < float("inf"), what=f"{victim} DOWN on every balancer", within=seconds(15)
+    )
 
 
 def _others_up(stage: Stage, victim: Node) -> bool:
-    downs = [e for e in stage.events if e.kind == "backend" and e.data.get("state") == "DOWN" and not e.subject.endswith(f"/{victim}")]
+    downs = [
+        e
+        for e in stage.events
+        if e.kind == "backend" and e.data.get("state") == "DOWN" and not e.subject.endswith(f"/{victim}")
+    ]
     return not downs
 
 
@@ -161,8 +215,10 @@ def _declare_everything(cluster: Cluster, via: Node) -> dict[str, frozenset[str]
     api.put_policy(vhost, "during.policy", "^nothing-is-called-this$", {"max-length": 10})
     api.put_user("during.user", clock.utc(clock.now()).isoformat())
     return {
-        "queues": frozenset({"during.queue"}), "exchanges": frozenset({"during.exchange"}),
-        "bindings": frozenset({"during.exchange→during.queue"}), "policies": frozenset({"during.policy"}),
+        "queues": frozenset({"during.queue"}),
+        "exchanges": frozenset({"during.exchange"}),
+        "bindings": frozenset({"during.exchange→during.queue"}),
+        "policies": frozenset({"during.policy"}),
         "users": frozenset({"during.user"}),
     }
 
@@ -170,9 +226,13 @@ def _declare_everything(cluster: Cluster, via: Node) -> dict[str, frozenset[str]
 def _exported(node: Node, vhost: str) -> dict[str, frozenset[str]]:
     """Names in one node's own export, in the scenario's vhost (users have none)."""
     export = node.api.definitions()
-    found = {kind: frozenset(o["name"] for o in export[kind] if o.get("vhost", vhost) == vhost)
-             for kind in ("queues", "exchanges", "policies", "users")}
-    found["bindings"] = frozenset(f"{b['source']}→{b['destination']}" for b in export["bindings"] if b["vhost"] == vhost)
+    found = {
+        kind: frozenset(o["name"] for o in export[kind] if o.get("vhost", vhost) == vhost)
+        for kind in ("queues", "exchanges", "policies", "users")
+    }
+    found["bindings"] = frozenset(
+        f"{b['source']}→{b['destination']}" for b in export["bindings"] if b["vhost"] == vhost
+    )
     return found
 
 

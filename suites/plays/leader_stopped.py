@@ -25,9 +25,8 @@ def the_leaders_node_is_stopped(stage: Stage) -> Seen:
     in_sync = stage.cluster.replicas(ha).in_sync - {victim.name}
     workload = stage.workload(ha, quorum)
 
-    with workload.running():
-        with stage.chaos.inject(stopped(stage.cluster, victim)):
-            promoted = stage.cluster.await_leader(ha, other_than=victim, within=seconds(15))
-            elected = stage.cluster.await_leader(quorum, other_than=victim, within=seconds(15))
-            workload.await_progress(within=seconds(15))
+    with workload.running(), stage.chaos.inject(stopped(stage.cluster, victim)):
+        promoted = stage.cluster.await_leader(ha, other_than=victim, within=seconds(15))
+        elected = stage.cluster.await_leader(quorum, other_than=victim, within=seconds(15))
+        workload.await_progress(within=seconds(15))
     return Seen(workload.history, victim.name, in_sync, promoted.name, elected.name)

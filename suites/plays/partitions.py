@@ -37,11 +37,10 @@ def a_broker_is_cut_off_cleanly(stage: Stage) -> Isolation:
     victim, *others = stage.cluster.nodes
     workload = _load_led_by(victim, stage)
 
-    with workload.running():
-        with stage.chaos.inject(isolated(stage.cluster, stage.links, victim)):
-            paused_after = _await_pause(stage, victim)
-            workload.await_progress(within=seconds(15))
-            answered = all(n.answers() for n in others)
+    with workload.running(), stage.chaos.inject(isolated(stage.cluster, stage.links, victim)):
+        paused_after = _await_pause(stage, victim)
+        workload.await_progress(within=seconds(15))
+        answered = all(n.answers() for n in others)
     return Isolation(workload.history, paused_after, answered)
 
 
@@ -69,8 +68,12 @@ def the_link_of_a_pair_is_cut(stage: Stage) -> PartialPartition:
 
     with workload.running():
         with stage.chaos.inject(pair_cut(stage.cluster, stage.links, a, b)):
-            paused = await_match(lambda: frozenset(str(n) for n in stage.cluster.nodes if not n.answers()), lambda p: len(p) >= 2,
-                                 what=f"the minority views of {a} and {b} paused", within=seconds(15))
+            paused = await_match(
+                lambda: frozenset(str(n) for n in stage.cluster.nodes if not n.answers()),
+                lambda p: len(p) >= 2,
+                what=f"the minority views of {a} and {b} paused",
+                within=seconds(15),
+            )
         healed = max(e.at for e in stage.events if e.kind == "fault.healed")
         workload.await_progress(within=seconds(30))
         served = clock.now() - healed
@@ -99,10 +102,14 @@ def _listens(node: Node) -> bool:
 def _pin_a_publisher(workload: Workload, queue: str, node: Node) -> None:
     """A publisher on one broker's own address: it stays where the balancer would have taken it away."""
     workload.wire.ask("publish", stream="pinned", queue=queue, host=node.address, rate=100, window=5000)
-    await_match(lambda: workload.progress().get("pinned", (0, 0))[0], lambda n: n > 0, what="the pinned publisher's first confirm",
-                within=seconds(10), ignore=(HarnessError,))
+    await_match(
+        lambda: workload.progress().get("pinned", (0, 0))[0],
+        lambda n: n > 0,
+        what="the pinned publisher's first confirm",
+        within=seconds(10),
+        ignore=(HarnessError,),
+    )
 
 
 def _attempted(workload: Workload) -> int:
     return int(workload.wire.ask("progress", within=10)["streams"]["pinned"]["attempted"])
-

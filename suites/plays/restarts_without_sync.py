@@ -14,7 +14,12 @@ from pytest_rmqha.waiting import seconds
 from pytest_rmqha.workload.history import History, Stream
 
 FILLED = 500
-UNSAFE = {"ha_mode": "nodes", "ha_sync_mode": "manual", "ha_promote_on_shutdown": "always", "ha_promote_on_failure": "always"}
+UNSAFE = {
+    "ha_mode": "nodes",
+    "ha_sync_mode": "manual",
+    "ha_promote_on_shutdown": "always",
+    "ha_promote_on_failure": "always",
+}
 
 
 @dataclass(frozen=True)
@@ -52,8 +57,11 @@ def two_restarts_with_and_without_a_sync_between(stage: Stage) -> Seen:
     history = workload.collect()
     streams = {s.queue: s for s in history.streams}
     return Seen(
-        {q: s.confirmed.count() for q, s in streams.items()}, left, streams["unsynced"],
-        len(behind.members - behind.in_sync), dataclasses.replace(history, streams=(streams["synced"],)),
+        {q: s.confirmed.count() for q, s in streams.items()},
+        left,
+        streams["unsynced"],
+        len(behind.members - behind.in_sync),
+        dataclasses.replace(history, streams=(streams["synced"],)),
     )
 
 

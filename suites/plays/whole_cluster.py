@@ -39,7 +39,7 @@ def the_last_stopped_starts_first(stage: Stage) -> Seen:
     original = stage.cluster.any_answering().api.get("cluster-name")["name"]
     stage.cluster.any_answering().api.ask("PUT", "cluster-name", {"name": name})
 
-    workload, parked, left, whole = _through(stage, stopped_whole(stage.cluster, stop=(a, b, c), start=(c, b, a)))
+    workload, _parked, left, whole = _through(stage, stopped_whole(stage.cluster, stop=(a, b, c), start=(c, b, a)))
 
     names = (*(str(n.api.get("cluster-name")["name"]) for n in stage.cluster.nodes), stage.name_through_the_vip())
     stage.cluster.any_answering().api.ask("PUT", "cluster-name", {"name": original})
@@ -57,16 +57,21 @@ def the_first_stopped_starts_and_the_last_one_joins_in_time(stage: Stage) -> See
         start_in_order((c, b))
 
     fault = Fault(
-        title="whole cluster stopped in the order 123, first 1 started alone, then 3 and 2", inject=whole_stop.inject,
-        heal=start_the_first_alone, in_effect=whole_stop.in_effect, is_gone=whole_stop.is_gone, within=whole_stop.within,
-        gone_within=whole_stop.gone_within, targets=whole_stop.targets,
+        title="whole cluster stopped in the order 123, first 1 started alone, then 3 and 2",
+        inject=whole_stop.inject,
+        heal=start_the_first_alone,
+        in_effect=whole_stop.in_effect,
+        is_gone=whole_stop.is_gone,
+        within=whole_stop.within,
+        gone_within=whole_stop.gone_within,
+        targets=whole_stop.targets,
     )
     workload, _, left, whole = _through(stage, fault)
     return Seen(workload.history, left, whole, waited_alone=waited == [True])
 
 
 def everything_is_killed_at_once(stage: Stage) -> Seen:
-    workload, parked, left, whole = _through(stage, killed_whole(stage.cluster), transient=TRANSIENT)
+    workload, _parked, left, whole = _through(stage, killed_whole(stage.cluster), transient=TRANSIENT)
     return Seen(workload.history, left, whole, transient_before=TRANSIENT)
 
 
@@ -84,7 +89,9 @@ def _through(stage: Stage, fault: Fault, transient: int = 0) -> tuple[Workload, 
     with workload.running():
         with stage.chaos.inject(fault):
             pass
-        whole = clock.now() - max(e.at + float(str(e.data.get("took", 0))) for e in stage.events if e.kind == "fault.healed")
+        whole = clock.now() - max(
+            e.at + float(str(e.data.get("took", 0))) for e in stage.events if e.kind == "fault.healed"
+        )
         left = {queue: stage.cluster.settled_messages(queue, first) for queue in parked}
         for queue in parked:
             workload.wire.ask("consume", role=f"c.{queue}", queue=queue)
@@ -98,6 +105,8 @@ def _waits_for_its_peers(stage: Stage, node: Node) -> bool:
 
     def says() -> bool:
         lines = node.containers.logs(node.service, 400).splitlines()
-        return any(WAITING in line and line[:26] >= stage_started.strftime("%Y-%m-%dT%H:%M:%S.%f")[:26] for line in lines)
+        return any(
+            WAITING in line and line[:26] >= stage_started.strftime("%Y-%m-%dT%H:%M:%S.%f")[:26] for line in lines
+        )
 
     return await_match(says, bool, what=f"{node} waiting for its peers", within=seconds(30)) and not node.answers()

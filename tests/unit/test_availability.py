@@ -18,7 +18,10 @@ END = 60.0
 
 
 def history(
-    *gaps: Gap, connects: tuple[Connect, ...] = (), confirmed: int = 100, delivered: int = 100,
+    *gaps: Gap,
+    connects: tuple[Connect, ...] = (),
+    confirmed: int = 100,
+    delivered: int = 100,
     window: tuple[float, float] = (0.0, END),
 ) -> History:
     load = Stream("p.q", "q", 100, confirmed=Bitmap.first(confirmed), delivered=Bitmap.first(delivered))
@@ -121,7 +124,8 @@ def test_a_client_that_never_gets_back_is_broken_up_to_the_end() -> None:
 
 def test_one_clients_success_does_not_end_anothers_wait() -> None:
     connects = (
-        Connect("p.q", 10, 1, False, "refused", ""), Connect("prober", 11, 0.1, True, "", "rmq2"),
+        Connect("p.q", 10, 1, False, "refused", ""),
+        Connect("prober", 11, 0.1, True, "", "rmq2"),
         Connect("p.q", 18, 1, True, "", "rmq3"),
     )
 
@@ -132,6 +136,4 @@ def test_nobody_tried_or_nobody_was_ever_served_is_undecided() -> None:
     never = served((0, 5, False), (6, 5, False))
 
     assert served().reason == "nothing happened: no connection was tried"
-    assert (never.outcome, never.reason) == (
-        Outcome.UNDECIDED, "none of 2 tries was served; the last error: timed out"
-    )
+    assert (never.outcome, never.reason) == (Outcome.UNDECIDED, "none of 2 tries was served; the last error: timed out")

@@ -41,8 +41,14 @@ class World:
             self.broken.discard(name)
 
         plain = Fault(
-            title=name, inject=inject, heal=heal, in_effect=lambda: name in self.broken,
-            is_gone=lambda: name not in self.broken, within=seconds(2), gone_within=seconds(3), targets=(name,),
+            title=name,
+            inject=inject,
+            heal=heal,
+            in_effect=lambda: name in self.broken,
+            is_gone=lambda: name not in self.broken,
+            within=seconds(2),
+            gone_within=seconds(3),
+            targets=(name,),
         )
         return replace(plain, **other)  # type: ignore[arg-type]
 
@@ -90,8 +96,10 @@ def test_enter_waits_until_the_fault_is_seen_and_says_when_it_began(world: World
 
 
 def test_a_fault_that_is_never_seen_is_refused_and_healed(world: World) -> None:
-    with pytest.raises(FaultNotInjected, match="waited in vain for “cut” in effect"), \
-            world.chaos.inject(world.fault("cut", in_effect=lambda: False)):
+    with (
+        pytest.raises(FaultNotInjected, match="waited in vain for “cut” in effect"),
+        world.chaos.inject(world.fault("cut", in_effect=lambda: False)),
+    ):
         pytest.fail("the block must not run")
 
     assert world.done == ["inject cut", "heal cut"]
@@ -101,8 +109,10 @@ def test_a_fault_that_is_never_seen_is_refused_and_healed(world: World) -> None:
 
 @pytest.mark.parametrize("error", [ToolFailed("no socket"), AssertionError("not a verdict"), KeyError("x")])
 def test_an_injection_that_fails_is_our_fault_whatever_it_raises(world: World, error: Exception) -> None:
-    with pytest.raises(FaultNotInjected, match="injecting “cut” failed") as caught, \
-            world.chaos.inject(world.fault("cut", inject=fail(error))):
+    with (
+        pytest.raises(FaultNotInjected, match="injecting “cut” failed") as caught,
+        world.chaos.inject(world.fault("cut", inject=fail(error))),
+    ):
         pytest.fail("the block must not run")
 
     assert caught.value.__cause__ is error
@@ -153,8 +163,10 @@ def test_a_heal_that_fails_stands_beside_the_error_of_the_block(world: World) ->
 
 
 def test_a_heal_that_fails_alone_is_the_error(world: World) -> None:
-    with pytest.raises(NotHealed, match="healing “cut” failed: ToolFailed: no engine"), \
-            world.chaos.inject(world.fault("cut", heal=fail(ToolFailed("no engine")))):
+    with (
+        pytest.raises(NotHealed, match="healing “cut” failed: ToolFailed: no engine"),
+        world.chaos.inject(world.fault("cut", heal=fail(ToolFailed("no engine")))),
+    ):
         pass
 
 

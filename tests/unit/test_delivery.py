@@ -13,13 +13,25 @@ from pytest_rmqha.workload.history import History, Sample, Stream
 
 
 def stream(
-    name: str = "p.q", attempted: int = 0, *, confirmed: Iterable[int] = (), delivered: Iterable[int] = (),
-    nacked: Iterable[int] = (), returned: Iterable[int] = (), repeated: Iterable[int] = (),
+    name: str = "p.q",
+    attempted: int = 0,
+    *,
+    confirmed: Iterable[int] = (),
+    delivered: Iterable[int] = (),
+    nacked: Iterable[int] = (),
+    returned: Iterable[int] = (),
+    repeated: Iterable[int] = (),
     unflagged: tuple[int, ...] = (),
 ) -> Stream:
     return Stream(
-        name, name.removeprefix("p."), attempted, confirmed=Bitmap.of(*confirmed), nacked=Bitmap.of(*nacked),
-        returned=Bitmap.of(*returned), delivered=Bitmap.of(*delivered), repeated=Bitmap.of(*repeated),
+        name,
+        name.removeprefix("p."),
+        attempted,
+        confirmed=Bitmap.of(*confirmed),
+        nacked=Bitmap.of(*nacked),
+        returned=Bitmap.of(*returned),
+        delivered=Bitmap.of(*delivered),
+        repeated=Bitmap.of(*repeated),
         unflagged=Sample(len(unflagged), unflagged),
     )
 
@@ -29,11 +41,14 @@ def history(*streams: Stream, phantoms: int = 0, late: dict[str, Bitmap] | None 
     return History(streams, unexpected=Sample(phantoms, examples), late=late or {}, window=(0.0, 10.0))
 
 
-@pytest.mark.parametrize(("streams", "reason"), [
-    ((), "nothing happened: no message was attempted"),
-    ((stream(),), "nothing happened: no message was attempted"),
-    ((stream(attempted=5, nacked=range(5)),), "nothing happened: 5 attempted, none confirmed"),
-])
+@pytest.mark.parametrize(
+    ("streams", "reason"),
+    [
+        ((), "nothing happened: no message was attempted"),
+        ((stream(),), "nothing happened: no message was attempted"),
+        ((stream(attempted=5, nacked=range(5)),), "nothing happened: 5 attempted, none confirmed"),
+    ],
+)
 def test_without_a_confirm_loss_is_undecided(streams: tuple[Stream, ...], reason: str) -> None:
     verdict = nothing_confirmed_is_lost(history(*streams))
 
@@ -41,9 +56,7 @@ def test_without_a_confirm_loss_is_undecided(streams: tuple[Stream, ...], reason
 
 
 def test_each_confirmed_and_delivered_is_held_and_the_rest_is_counted() -> None:
-    load = stream(
-        attempted=10, confirmed=range(6), delivered=[*range(6), 7], nacked=[8], returned=[9], repeated=[2, 3]
-    )
+    load = stream(attempted=10, confirmed=range(6), delivered=[*range(6), 7], nacked=[8], returned=[9], repeated=[2, 3])
 
     verdict = nothing_confirmed_is_lost(history(load))
     assert verdict.outcome is Outcome.HELD
@@ -54,10 +67,12 @@ def test_each_confirmed_and_delivered_is_held_and_the_rest_is_counted() -> None:
 
 
 def test_a_confirmed_message_that_never_came_is_lost() -> None:
-    verdict = nothing_confirmed_is_lost(history(
-        stream("p.ha", 10, confirmed=range(10), delivered=[0, 1, 5, 6, 7, 8]),
-        stream("p.qq", 4, confirmed=range(4), delivered=range(4)),
-    ))
+    verdict = nothing_confirmed_is_lost(
+        history(
+            stream("p.ha", 10, confirmed=range(10), delivered=[0, 1, 5, 6, 7, 8]),
+            stream("p.qq", 4, confirmed=range(4), delivered=range(4)),
+        )
+    )
 
     assert verdict.outcome is Outcome.BROKEN
     assert verdict.reason.startswith("4 of 14 confirmed messages were lost")
@@ -74,9 +89,12 @@ def test_what_a_sweep_finds_late_is_not_lost() -> None:
 
 
 def test_a_stream_without_a_confirm_beside_others_is_named() -> None:
-    verdict = nothing_confirmed_is_lost(history(
-        stream("p.a", 2, confirmed=[0, 1], delivered=[0, 1]), stream("p.minority", 3),
-    ))
+    verdict = nothing_confirmed_is_lost(
+        history(
+            stream("p.a", 2, confirmed=[0, 1], delivered=[0, 1]),
+            stream("p.minority", 3),
+        )
+    )
 
     assert verdict.outcome is Outcome.HELD
     assert verdict.reason.endswith("; no confirm at all on p.minority")

@@ -20,13 +20,16 @@ from pytest_rmqha.expectations.line import LINES
 ALL = {"ha-mode": "all"}
 
 
-@pytest.mark.parametrize(("line", "mirrors", "ram", "store", "limit", "strategies"), [
-    ("3.8", True, True, "mnesia", None, True),
-    ("3.10", True, True, "mnesia", None, True),
-    ("3.13", True, True, "mnesia", None, True),
-    ("4.0", False, True, "mnesia", 20, True),
-    ("4.3", False, False, "khepri", 20, False),
-])
+@pytest.mark.parametrize(
+    ("line", "mirrors", "ram", "store", "limit", "strategies"),
+    [
+        ("3.8", True, True, "mnesia", None, True),
+        ("3.10", True, True, "mnesia", None, True),
+        ("3.13", True, True, "mnesia", None, True),
+        ("4.0", False, True, "mnesia", 20, True),
+        ("4.3", False, False, "khepri", 20, False),
+    ],
+)
 def test_the_lines(line: str, mirrors: bool, ram: bool, store: str, limit: int | None, strategies: bool) -> None:
     found = Line(line)
 
@@ -50,7 +53,9 @@ def test_khepri_is_a_choice_from_4_0_to_4_2_and_takes_ram_nodes_and_strategies_a
     opted_in = Line("4.0", "khepri")
 
     assert (opted_in.has_ram_nodes, opted_in.has_partition_strategies, opted_in.metadata_needs_majority) == (
-        False, False, True,
+        False,
+        False,
+        True,
     )
     assert opted_in.withholds_confirms_in_minority
     assert not Line("4.3").withholds_confirms_in_minority
@@ -58,25 +63,34 @@ def test_khepri_is_a_choice_from_4_0_to_4_2_and_takes_ram_nodes_and_strategies_a
     assert Line("4.2", "mnesia").has_partition_strategies
 
 
-@pytest.mark.parametrize(("version", "store", "message"), [
-    ("4.9", "", "RabbitMQ version: got 4.9; expected one of the lines 3.8, "),
-    ("latest", "", "RabbitMQ version: got latest"),
-    ("3.13", "khepri", "metadata store of RabbitMQ 3.13: got khepri; expected mnesia"),
-    ("4.3", "mnesia", "expected khepri. To do: leave it out to take the default."),
-])
+@pytest.mark.parametrize(
+    ("version", "store", "message"),
+    [
+        ("4.9", "", "RabbitMQ version: got 4.9; expected one of the lines 3.8, "),
+        ("latest", "", "RabbitMQ version: got latest"),
+        ("3.13", "khepri", "metadata store of RabbitMQ 3.13: got khepri; expected mnesia"),
+        ("4.3", "mnesia", "expected khepri. To do: leave it out to take the default."),
+    ],
+)
 def test_an_unknown_line_or_store_is_refused(version: str, store: str, message: str) -> None:
     with pytest.raises(UserInputError, match=message):
         Line(version, store)
 
 
-@pytest.mark.parametrize(("policy", "ends", "outcome"), [
-    (ALL, "crash", QueueOutcome.PROMOTED_UNSYNCED),
-    (ALL, "shutdown", QueueOutcome.UNAVAILABLE),
-    ({**ALL, "ha-promote-on-failure": "when-synced"}, "crash", QueueOutcome.UNAVAILABLE),
-    ({**ALL, "ha-promote-on-shutdown": "always"}, "shutdown", QueueOutcome.PROMOTED_UNSYNCED),
-    ({**ALL, "ha-promote-on-shutdown": "always", "ha-promote-on-failure": "when-synced"}, "shutdown",
-     QueueOutcome.UNAVAILABLE),
-])
+@pytest.mark.parametrize(
+    ("policy", "ends", "outcome"),
+    [
+        (ALL, "crash", QueueOutcome.PROMOTED_UNSYNCED),
+        (ALL, "shutdown", QueueOutcome.UNAVAILABLE),
+        ({**ALL, "ha-promote-on-failure": "when-synced"}, "crash", QueueOutcome.UNAVAILABLE),
+        ({**ALL, "ha-promote-on-shutdown": "always"}, "shutdown", QueueOutcome.PROMOTED_UNSYNCED),
+        (
+            {**ALL, "ha-promote-on-shutdown": "always", "ha-promote-on-failure": "when-synced"},
+            "shutdown",
+            QueueOutcome.UNAVAILABLE,
+        ),
+    ],
+)
 def test_unsynced_mirrors_follow_the_keys(policy: dict[str, object], ends: str, outcome: QueueOutcome) -> None:
     assert expect_promotion(Line("3.10"), "classic", policy, ends=ends, synced=False).outcome == outcome
     assert expect_promotion(Line("3.10"), "classic", policy, ends=ends, synced=True).outcome == QueueOutcome.PROMOTED
@@ -113,17 +127,20 @@ def test_what_is_not_known_about_queues_is_refused() -> None:
         expect_promotion(Line("3.10"), "classic", {"ha-promote-on-failure": "never"})
 
 
-@pytest.mark.parametrize(("line", "strategy", "position", "outcome"), [
-    ("3.10", "ignore", "minority", PartitionOutcome.SPLITS),
-    ("3.10", "pause_minority", "minority", PartitionOutcome.PAUSES),
-    ("3.10", "pause_minority", "half", PartitionOutcome.PAUSES),
-    ("3.10", "pause_minority", "majority", PartitionOutcome.SERVES),
-    ("3.10", "autoheal", "minority", PartitionOutcome.SERVES_UNTIL_HEALED),
-    ("4.0", "pause_minority", "minority", PartitionOutcome.PAUSES),
-    ("4.3", "pause_minority", "minority", PartitionOutcome.WITHOUT_MAJORITY),
-    ("4.3", "ignore", "majority", PartitionOutcome.SERVES),
-    ("4.3", "pause_if_all_down", "half", PartitionOutcome.WITHOUT_MAJORITY),
-])
+@pytest.mark.parametrize(
+    ("line", "strategy", "position", "outcome"),
+    [
+        ("3.10", "ignore", "minority", PartitionOutcome.SPLITS),
+        ("3.10", "pause_minority", "minority", PartitionOutcome.PAUSES),
+        ("3.10", "pause_minority", "half", PartitionOutcome.PAUSES),
+        ("3.10", "pause_minority", "majority", PartitionOutcome.SERVES),
+        ("3.10", "autoheal", "minority", PartitionOutcome.SERVES_UNTIL_HEALED),
+        ("4.0", "pause_minority", "minority", PartitionOutcome.PAUSES),
+        ("4.3", "pause_minority", "minority", PartitionOutcome.WITHOUT_MAJORITY),
+        ("4.3", "ignore", "majority", PartitionOutcome.SERVES),
+        ("4.3", "pause_if_all_down", "half", PartitionOutcome.WITHOUT_MAJORITY),
+    ],
+)
 def test_partitions(line: str, strategy: str, position: str, outcome: PartitionOutcome) -> None:
     assert expect_partition(Line(line), strategy, position).outcome == outcome
 

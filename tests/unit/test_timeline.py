@@ -55,7 +55,10 @@ def test_waits_of_one_label_may_be_nested_and_end_when_their_block_fails() -> No
         raise ZeroDivisionError
 
     assert [(event.kind, event.data["wait"]) for event in timeline.events] == [
-        ("wait.begin", 1), ("wait.begin", 2), ("wait.end", 2), ("wait.end", 1),
+        ("wait.begin", 1),
+        ("wait.begin", 2),
+        ("wait.end", 2),
+        ("wait.end", 1),
     ]
 
 

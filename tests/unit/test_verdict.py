@@ -104,7 +104,8 @@ def test_outcomes_are_ordered_by_how_bad_they_are() -> None:
 def test_the_glossary_knows_its_words_in_any_case() -> None:
     assert meaning_of("LOST") == GLOSSARY["lost"]
     assert explained(["unknown", "attempted", "Unknown"]) == (
-        f"attempted: {GLOSSARY['attempted']}", f"unknown: {GLOSSARY['unknown']}",
+        f"attempted: {GLOSSARY['attempted']}",
+        f"unknown: {GLOSSARY['unknown']}",
     )
     with pytest.raises(UserInputError, match="got 'gone'; expected attempted, confirmed, "):
         explained(["gone"])

@@ -49,8 +49,14 @@ def test_a_stretch_that_is_open_at_the_end_counts_up_to_the_last_event() -> None
 
 
 def test_steps_of_one_transition_are_one_stretch() -> None:
-    events = [*START, vip(20, "lb2", "held"), vip(23, "lb1", "not held"), vip(23, "lb2", "not held"),
-              vip(26, "lb2", "held"), END]
+    events = [
+        *START,
+        vip(20, "lb2", "held"),
+        vip(23, "lb1", "not held"),
+        vip(23, "lb2", "not held"),
+        vip(26, "lb2", "held"),
+        END,
+    ]
 
     assert one_holder_outside_transitions(events, seconds(5)).measured == 6
     assert interruptions(stretches(events, VIP)) == 1
@@ -91,8 +97,14 @@ def test_each_address_has_its_own_holder() -> None:
 
 
 def test_a_move_there_and_back_is_counted() -> None:
-    events = [*START, vip(20, "lb1", "not held"), vip(23, "lb2", "held"), vip(60, "lb2", "not held"),
-              vip(60.1, "lb1", "held"), END]
+    events = [
+        *START,
+        vip(20, "lb1", "not held"),
+        vip(23, "lb2", "held"),
+        vip(60, "lb2", "not held"),
+        vip(60.1, "lb1", "held"),
+        END,
+    ]
 
     verdict = holder_moved(events, VIP, before="lb1", after="lb1", times=2)
     assert (verdict.outcome, verdict.measured, verdict.budget) == (Outcome.HELD, 2, 2)

@@ -37,8 +37,15 @@ def test_it_sleeps_the_smaller_of_poll_and_remaining_and_asks_once_more_at_the_d
     asked: list[float] = []
 
     with pytest.raises(BudgetSpent):
-        await_match(lambda: asked.append(round(hands.at - 100, 6)), bool, what="it", within=seconds(0.5), every=0.2,
-                    clock=hands.clock, sleep=hands.sleep)
+        await_match(
+            lambda: asked.append(round(hands.at - 100, 6)),
+            bool,
+            what="it",
+            within=seconds(0.5),
+            every=0.2,
+            clock=hands.clock,
+            sleep=hands.sleep,
+        )
 
     assert hands.slept == [0.2, 0.2, 0.1]
     assert asked == [0.0, 0.2, 0.4, 0.5]
@@ -47,8 +54,9 @@ def test_it_sleeps_the_smaller_of_poll_and_remaining_and_asks_once_more_at_the_d
 def test_what_comes_true_at_the_deadline_is_a_match() -> None:
     hands = Hands()
 
-    found = await_match(hands.clock, lambda t: t >= 101, what="it", within=seconds(1), every=0.4,
-                        clock=hands.clock, sleep=hands.sleep)
+    found = await_match(
+        hands.clock, lambda t: t >= 101, what="it", within=seconds(1), every=0.4, clock=hands.clock, sleep=hands.sleep
+    )
 
     assert found == pytest.approx(101)
 
@@ -76,8 +84,16 @@ def test_the_error_says_what_was_last_seen_for_how_long_and_with_which_budget() 
     hands = Hands()
 
     with pytest.raises(NoVerdict) as caught:
-        await_match(lambda: {"rmq2"}, lambda s: not s, what="every node up", within=seconds(3), every=1,
-                    error=NoVerdict, clock=hands.clock, sleep=hands.sleep)
+        await_match(
+            lambda: {"rmq2"},
+            lambda s: not s,
+            what="every node up",
+            within=seconds(3),
+            every=1,
+            error=NoVerdict,
+            clock=hands.clock,
+            sleep=hands.sleep,
+        )
 
     assert str(caught.value) == "waited in vain for every node up (3.0 s of 3 s, 4 tries); last seen: {'rmq2'}"
     assert caught.value.__cause__ is None
@@ -90,8 +106,9 @@ def test_an_ignored_exception_is_an_answer_and_the_cause_if_it_was_the_last() ->
         raise ToolFailed("rmq1 refused")
 
     with pytest.raises(BudgetSpent, match="last seen: ToolFailed: rmq1 refused") as caught:
-        await_match(broken, bool, what="it", within=seconds(1), ignore=(ToolFailed,),
-                    clock=hands.clock, sleep=hands.sleep)
+        await_match(
+            broken, bool, what="it", within=seconds(1), ignore=(ToolFailed,), clock=hands.clock, sleep=hands.sleep
+        )
 
     assert isinstance(caught.value.__cause__, ToolFailed)
 

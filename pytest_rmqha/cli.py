@@ -1,0 +1,27 @@
+"""``rmqha``: the commands around a run. Each is a file in ``commands``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from pytest_rmqha.commands import clean, doctor, images
+from pytest_rmqha.errors import HarnessError, UserInputError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="rmqha", description="commands around a verification run")
+    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
+    for command in (clean, doctor, images):
+        command.add(subparsers)
+    parsed = parser.parse_args(arguments)
+    try:
+        return int(parsed.run(parsed))
+    except (UserInputError, HarnessError) as error:
+        print(f"rmqha: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

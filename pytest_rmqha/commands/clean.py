@@ -1,0 +1,28 @@
+"""``rmqha clean``: removes what dead runs left; with ``--run`` or ``--all`` also runs that are alive or were kept."""
+
+from __future__ import annotations
+
+import argparse
+
+from pytest_rmqha.adapters import leftovers
+
+
+def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = subparsers.add_parser("clean", help="remove what dead runs left on the engine")
+    parser.add_argument("--run", dest="name", help="this run, whatever its owner does")
+    parser.add_argument("--all", action="store_true", help="every run of ours, the ones that are alive too")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    removed = 0
+    for left in leftovers.found():
+        if arguments.all or left.name == arguments.name or (arguments.name is None and not left.alive):
+            leftovers.remove(left, print)
+            removed += 1
+        else:
+            print(
+                f"left alone: run {left.name} ({len(left.things)} things, {'its owner lives' if left.alive else 'not asked for'})"
+            )
+    print(f"removed {removed} {'run' if removed == 1 else 'runs'}")
+    return 0

@@ -221,10 +221,23 @@ class Cluster:
         self.any_answering().api.put_policy(self.vhost, name, pattern, keys)
 
     def declare(self, queue: str, *, home: Node | None = None, durable: bool = True, **arguments: Any) -> str:
-        """Declare a queue in the scenario's vhost, its leader on ``home`` if given; returns its name."""
+        """Declare a queue in the scenario's vhost, its leader on ``home`` if given; returns its name.
+
+        A classic queue asks for its home itself: a configured ``queue_master_locator`` would put it anywhere.
+        """
         via = home or self.any_answering()
         keys = {key.replace("_", "-"): value for key, value in arguments.items()}
+        if home is not None and keys.get("x-queue-type", "classic") == "classic":
+            keys["x-queue-master-locator"] = "client-local"
         via.api.put_queue(self.vhost, queue, keys, durable=durable, node=home.name if home else None)
+        if home is not None:
+            await_match(
+                lambda: self.replicas(queue).leader,
+                lambda leader: leader == home.name,
+                what=f"{queue} led by {home}",
+                within=seconds(10),
+                ignore=(ToolFailed, KeyError),
+            )
         return queue
 
     def definitions_digest(self, node: Node) -> str:

@@ -1,12 +1,13 @@
 """Planted defects for the project's own tests, at the wire boundary, where the real thing would break.
 
-RMQHA_SABOTAGE names them, comma separated; without it nothing here does anything.
+The file /run/rmqha/sabotage names one, read when a load begins; without it nothing here does anything.
 """
 
 from __future__ import annotations
 
 import itertools
 import os
+from pathlib import Path
 
 KNOWN = (
     "never-publish",
@@ -18,9 +19,35 @@ KNOWN = (
     "die-mid-scenario",
     "deaf-ledger",
 )
-ON = frozenset(filter(None, os.environ.get("RMQHA_SABOTAGE", "").split(",")))
+PLACE = Path("/run/rmqha/sabotage")
+ON: set[str] = set()
 AT = 300
-_arrived = itertools.count(1)
+
+
+def begin() -> None:
+    """A new load: what is planted now."""
+    ON.clear()
+    _kept.clear()
+    if PLACE.exists():
+        ON.update(set(PLACE.read_text().split()) & set(KNOWN))
+        _count.restart()
+
+
+class _Count:
+    """Arrivals since the load began."""
+
+    def __init__(self) -> None:
+        self.restart()
+
+    def restart(self) -> None:
+        self._numbers = itertools.count(1)
+
+    def next(self) -> int:
+        return next(self._numbers)
+
+
+_count = _Count()
+_kept: list[tuple[bytes, bool]] = []
 
 
 def planted(name: str) -> bool:
@@ -31,7 +58,7 @@ def arrivals(body: bytes, redelivered: bool) -> list[tuple[bytes, bool]]:
     """What the ledger is told of one arrival: normally just that arrival."""
     if not ON:
         return [(body, redelivered)]
-    seen = next(_arrived)
+    seen = _count.next()
     if planted("deaf-ledger"):
         return []
     if planted("lose-one") and seen == AT:
@@ -43,9 +70,6 @@ def arrivals(body: bytes, redelivered: bool) -> list[tuple[bytes, bool]]:
     if planted("reorder-one"):
         return _reordered(body, redelivered, seen)
     return [(body, redelivered)]
-
-
-_kept: list[tuple[bytes, bool]] = []
 
 
 def _reordered(body: bytes, redelivered: bool, seen: int) -> list[tuple[bytes, bool]]:

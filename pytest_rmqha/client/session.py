@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from . import sabotage
 from .connection import Target, open_blocking
 from .consumer import Consumer, Idle, Prober
 from .ledger import Ledger
@@ -30,6 +31,7 @@ class Session:
         self._begin()
 
     def _begin(self) -> None:
+        sabotage.begin()
         self.ledger, self.meter, self.lock = Ledger(), Meter(), threading.Lock()
         self.publishers: dict[str, Publisher] = {}
         self.roles: dict[str, Consumer | Idle | Prober] = {}

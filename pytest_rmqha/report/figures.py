@@ -27,7 +27,7 @@ class Outage:
 
     Confirm, delivery and reconnect are those that end the longest stretch that a client stood still, so a client that
     the fault did not touch can't shorten them. *New leader* is when the scenario saw it: an upper bound. A milestone
-    that has no event is left out.
+    that has no event is left out, and so are leaders, backends and VIP moves that came after the fault was seen gone.
     """
 
     fault: str
@@ -138,13 +138,19 @@ def outages(history: History, events: Sequence[Event]) -> tuple[Outage, ...]:
 
 def _outage(history: History, events: Iterable[Event], fault: Event, end: float) -> Outage:
     after = [event for event in events if fault.at < event.at < end]
+    gone = next((e.at for e in after if e.kind == "fault.gone" and e.subject == fault.subject), end)
+    during = [event for event in after if event.at <= gone]
     found = [
-        _first(after, "seen in effect", lambda e: e.kind == "fault.seen" and e.subject == fault.subject),
-        _first(after, "first client cut off", lambda e: e.kind == "client" and e.text == "disconnected"),
-        _first(after, "new leader", lambda e: e.kind == "leader", lambda e: f"{e.subject} on {e.text}"),
-        _first(after, "backend DOWN", lambda e: e.kind == "backend" and e.data.get("state") == "DOWN"),
-        _first(after, "VIP moved", lambda e: e.kind == "vip" and bool(e.data.get("held")),
-               lambda e: f"{e.subject} to {e.data.get('member', '?')}"),
+        _first(during, "seen in effect", lambda e: e.kind == "fault.seen" and e.subject == fault.subject),
+        _first(during, "first client cut off", lambda e: e.kind == "client" and e.text == "disconnected"),
+        _first(during, "new leader", lambda e: e.kind == "leader", lambda e: f"{e.subject} on {e.text}"),
+        _first(during, "backend DOWN", lambda e: e.kind == "backend" and e.data.get("state") == "DOWN"),
+        _first(
+            during,
+            "VIP moved",
+            lambda e: e.kind == "vip" and bool(e.data.get("held")),
+            lambda e: f"{e.subject} to {e.data.get('member', '?')}",
+        ),
         *_back(history, after, fault.at, end),
     ]
     phases = [(at, label, detail) for at, label, detail in (row for row in found if row) if at < end]
@@ -155,8 +161,12 @@ def _outage(history: History, events: Iterable[Event], fault: Event, end: float)
 Row = tuple[float, str, str]
 
 
-def _first(events: Iterable[Event], label: str, sees: Callable[[Event], bool],
-           detail: Callable[[Event], str] = lambda e: e.subject) -> Row | None:
+def _first(
+    events: Iterable[Event],
+    label: str,
+    sees: Callable[[Event], bool],
+    detail: Callable[[Event], str] = lambda e: e.subject,
+) -> Row | None:
     return next(((event.at, label, detail(event)) for event in events if sees(event)), None)
 
 
@@ -178,9 +188,7 @@ def _back(history: History, after: Sequence[Event], struck: float, end: float) -
     yield delivery or _first(after, "first delivery", lambda e: e.kind == "client" and e.text == "first_delivery")
 
 
-def _end_of_worst(
-    history: History, kind: str, label: str, struck: float, end: float
-) -> tuple[Row | None, Gap | None]:
+def _end_of_worst(history: History, kind: str, label: str, struck: float, end: float) -> tuple[Row | None, Gap | None]:
     """The end of the longest gap that the fault fell into or that began after it; no row if it never ended."""
     gaps = [gap for gap in closed_gaps(history, kind) if gap.end > struck and gap.start < end]
     gap = max(gaps, key=lambda gap: gap.seconds, default=None)

@@ -1,197 +1,136 @@
-"""The timeline of a scenario as a static SVG: rates and gaps on top, faults shaded, lanes for leaders, VIP and backends."""
+"""The timeline of a scenario as one static SVG: rates with their gaps, faults shaded, and a lane for all that changed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+import math
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from html import escape
 
+from pytest_rmqha.report import lanes, rates, svg
+from pytest_rmqha.report.figures import began_at, figures
 from pytest_rmqha.timeline import Event
 from pytest_rmqha.workload.history import History
 
-WIDTH, LEFT, RIGHT, TOP, RATE_HEIGHT, LANE = 1200, 190, 20, 64, 180, 24
-PUBLISH, DELIVER, FAULT, GOOD, BAD, GREY = "#0072b2", "#e69f00", "#d55e00", "#009e73", "#d55e00", "#bbbbbb"
-
-
-class _Axis:
-    def __init__(self, start: float, end: float) -> None:
-        self.start, self.end = start, max(end, start + 1)
-
-    def x(self, at: float) -> float:
-        inside = min(max(at, self.start), self.end)
-        return LEFT + (inside - self.start) / (self.end - self.start) * (WIDTH - LEFT - RIGHT)
+WIDTH, LEFT, RIGHT = 1200, 176, 16
+TOP, GROUP_GAP, PANEL_GAP = 92, 8, 14
 
 
 def plot(history: History, events: Sequence[Event], *, title: str, anchor: datetime) -> str:
-    """SVG text, 1200 px wide, no scripts. ``anchor``: UTC time of the first event."""
-    start = min([e.at for e in events] or [history.window[0]])
-    end = max([e.at for e in events] + [history.window[1]])
-    axis = _Axis(start, end)
-    lanes = [
-        *_holder_lanes(events, axis),
-        *_backend_lanes(events, axis),
-        *_leader_lanes(events, axis),
-        *_client_lane(events, axis),
-    ]
-    bottom = TOP + RATE_HEIGHT + 16 + LANE * len(lanes)
-    body: list[str] = list(_faults(events, axis, bottom))
-    body += _rates(history, axis)
-    for row, (label, shapes) in enumerate(lanes):
-        y = TOP + RATE_HEIGHT + 16 + row * LANE
-        body.append(_text(LEFT - 8, y + 16, label, "end"))
-        body += [
-            shape.replace("{y}", str(y + 4)).replace("{h}", str(LANE - 8)).replace("{t}", str(y + 16))
-            for shape in shapes
-        ]
-    body += _seconds(axis, bottom)
-    head = [
-        f'<text x="12" y="22" font-size="17" font-weight="bold">{escape(title)}</text>',
-        f'<text x="12" y="42" font-size="12" fill="#555">0 s = {anchor:%Y-%m-%d %H:%M:%S.%f} UTC</text>',
-        *_legend(),
-    ]
+    """SVG text, 1200 px wide, made to be read without zooming.
+
+    0 s is the last ``scenario.begin`` among the events (else whatever came first) and ``anchor`` is its UTC time.
+    Events before it only tell the states at the start, so pass the whole timeline up to the scenario's end. Empty
+    history and no events give an empty plot, not an error.
+    """
+    ordered = sorted(events, key=lambda event: event.at)
+    start = began_at(history, ordered)
+    end = max(
+        [*(e.at for e in ordered), *(g.end for g in history.gaps if math.isfinite(g.end)), history.window[1], start + 1]
+    )
+    axis = svg.Axis(start, end, LEFT, WIDTH - RIGHT)
+    rows, top_of_panels = _placed(lanes.all_lanes(ordered, axis))
+    bottom = (
+        max([top for top, _ in rows] + [top_of_panels + 2 * rates.HEIGHT + PANEL_GAP - lanes.HEIGHT]) + lanes.HEIGHT
+    )
+    body = [*_shades(ordered, axis, bottom), *_grid(axis, bottom, anchor)]
+    body += rates.panel(history, "publish", axis, top_of_panels)
+    body += rates.panel(history, "deliver", axis, top_of_panels + rates.HEIGHT + PANEL_GAP)
+    for top, lane in rows:
+        body.append(svg.text(LEFT - 10, top + 15, svg.shortened(lane.label, LEFT - 14), anchor="end"))
+        body += lane.draw(top)
+    height = bottom + 46
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {bottom + 40}" width="{WIDTH}" height="{bottom + 40}" '
-        f'font-family="sans-serif" font-size="12"><rect width="100%" height="100%" fill="white"/>'
-        + "".join(head + body)
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:.0f}" width="{WIDTH}" height="{height:.0f}" '
+        f'role="img" font-family="Helvetica, Arial, DejaVu Sans, sans-serif" font-size="12"><title>{escape(title)}</title>'
+        f'{svg.PATTERNS}<rect width="100%" height="100%" fill="white"/>'
+        + "".join([*_head(history, ordered, title, anchor, axis), *body])
         + "</svg>"
     )
 
 
-def _text(x: float, y: float, text: str, anchor: str = "start", fill: str = "#222", size: int = 12) -> str:
-    return (
-        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{fill}" font-size="{size}">{escape(text)}</text>'
-    )
+def _placed(found: Sequence[lanes.Lane]) -> tuple[list[tuple[float, lanes.Lane]], float]:
+    """Faults above the panels, the other groups below, with a little air between groups; and the panels' top."""
+    above = [lane for lane in found if lane.group == "faults"]
+    rows = [(TOP + place * lanes.HEIGHT + 0.0, lane) for place, lane in enumerate(above)]
+    panels = TOP + len(above) * lanes.HEIGHT + 6.0
+    top, group = panels + 2 * rates.HEIGHT + PANEL_GAP + 4, ""
+    for lane in found:
+        if lane.group == "faults":
+            continue
+        top += GROUP_GAP if lane.group != group else 0
+        rows.append((top, lane))
+        top, group = top + lanes.HEIGHT, lane.group
+    return rows, panels
 
 
-def _bar(axis: _Axis, a: float, b: float, fill: str, title: str) -> str:
-    width = max(axis.x(b) - axis.x(a), 2)
-    return f'<rect x="{axis.x(a):.1f}" y="{{y}}" width="{width:.1f}" height="{{h}}" fill="{fill}"><title>{escape(title)}</title></rect>'
+def _head(history: History, events: Sequence[Event], title: str, anchor: datetime, axis: svg.Axis) -> list[str]:
+    f = figures(history, events)
+    told = [f"0 s = {anchor:%Y-%m-%d %H:%M:%S}.{anchor.microsecond // 1000:03d} UTC", f"{axis.end - axis.start:.0f} s"]
+    if history.streams:
+        told += [
+            f"{f.confirmed:,} of {f.attempted:,} confirmed",
+            f"{f.lost:,} lost",
+            f"{f.unknown:,} unknown",
+            f"{f.duplicated:,} duplicated",
+        ]
+    if f.longest_outage is not None:
+        told.append(f"worst publish gap {f.longest_outage:.1f} s, delivery gap {f.longest_delivery_gap:.1f} s")
+    return [
+        svg.text(14, 26, svg.shortened(title, WIDTH - 28, 18), size=18, bold=True),
+        svg.text(14, 47, "  ·  ".join(told), fill=svg.SOFT, size=13),
+        *_legend(),
+    ]
 
 
 def _legend() -> list[str]:
-    shown = (("publish/s", PUBLISH), ("deliver/s", DELIVER), ("fault", "#f6d5c3"), ("held / UP", GOOD), ("DOWN", BAD))
-    found = []
-    for place, (label, colour) in enumerate(shown):
-        x = 640 + place * 110
-        found.append(f'<rect x="{x}" y="32" width="14" height="12" fill="{colour}"/>' + _text(x + 19, 43, label))
-    return found
-
-
-def _rates(history: History, axis: _Axis) -> list[str]:
-    """One-second rates (steps of 0.2 s summed over five)."""
-    found = [
-        f'<rect x="{LEFT}" y="{TOP}" width="{WIDTH - LEFT - RIGHT}" height="{RATE_HEIGHT}" fill="none" stroke="#ccc"/>'
-    ]
-    highest = 1.0
-    lines = {}
-    for kind in ("publish", "deliver"):
-        counts = {round(at / 0.2): n for at, n in history.rates.get(kind, ())}
-        steps = range(round(history.window[0] / 0.2), round(history.window[1] / 0.2) + 1)
-        lines[kind] = [(step * 0.2, sum(counts.get(step - back, 0) for back in range(5))) for step in steps]
-        highest = max([highest, *(float(n) for _, n in lines[kind])])
-    for kind, colour in (("deliver", DELIVER), ("publish", PUBLISH)):
-        points = " ".join(
-            f"{axis.x(at):.1f},{TOP + RATE_HEIGHT - n / highest * (RATE_HEIGHT - 8):.1f}" for at, n in lines[kind]
-        )
-        found.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.6"/>')
-    for share in (0, 0.5, 1):
-        found.append(
-            _text(
-                LEFT - 8, TOP + RATE_HEIGHT - share * (RATE_HEIGHT - 8) + 4, f"{share * highest:.0f}/s", "end", "#555"
-            )
-        )
-    worst = max((g for g in history.gaps if g.kind == "publish"), key=lambda g: g.seconds, default=None)
-    if worst is not None:
-        y = TOP + RATE_HEIGHT - 12
-        found.append(
-            f'<line x1="{axis.x(worst.start):.1f}" x2="{axis.x(worst.end):.1f}" y1="{y}" y2="{y}" stroke="black" stroke-width="3"/>'
-        )
-        found.append(_text(axis.x(worst.start), y - 6, f"no confirm for {worst.seconds:.1f} s ({worst.role})"))
-    return found
-
-
-def _faults(events: Sequence[Event], axis: _Axis, bottom: float) -> Iterable[str]:
-    open_: dict[str, float] = {}
-    rows = 0
-    for event in events:
-        if event.kind == "fault.injected":
-            open_[event.subject] = event.at
-        elif event.kind == "fault.healed" and event.subject in open_:
-            a, b = axis.x(open_.pop(event.subject)), axis.x(event.at)
-            yield f'<rect x="{a:.1f}" y="{TOP}" width="{max(b - a, 2):.1f}" height="{bottom - TOP:.1f}" fill="{FAULT}" fill-opacity="0.18"/>'
-            yield _text(a + 3, TOP + 14 + 14 * (rows % 3), event.subject, fill="#a03000")
-            rows += 1
-        elif event.kind == "fault.gone":
-            x = axis.x(event.at)
-            yield f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{bottom:.1f}" stroke="{FAULT}" stroke-dasharray="4 3"/>'
-
-
-def _states(events: Sequence[Event], axis: _Axis, colour: dict[str, str]) -> list[str]:
-    """Bars of one subject's states, from its changes; the state before its first change is not known."""
-    shapes = []
-    for event, until in zip(events, [*(e.at for e in events[1:]), axis.end], strict=True):
-        state = str(event.data.get("state", event.text))
-        shapes.append(_bar(axis, event.at, until, colour.get(state, GREY), f"{state} for {until - event.at:.1f} s"))
+    y = 68
+    swatches: tuple[tuple[str, Callable[[float], str]], ...] = (
+        ("fault in effect", lambda x: svg.rect(x, y - 7, 18, 13, svg.FAULT)),
+        ("healed, not yet gone", lambda x: svg.rect(x, y - 7, 18, 13, "url(#healing)", more=f' stroke="{svg.FAULT}"')),
+        ("a client stands still", lambda x: svg.rect(x, y - 7, 18, 13, "url(#gap)")),
+        ("VIP held", lambda x: svg.rect(x, y - 7, 18, 13, svg.PUBLISH)),
+        ("backend UP", lambda x: svg.rect(x, y - 2, 18, 4, svg.GOOD)),
+        ("DOWN", lambda x: svg.rect(x, y - 7, 18, 13, svg.BAD)),
+        ("client cut off", lambda x: svg.cross(x + 9, y, svg.BAD)),
+        ("connected", lambda x: svg.dot(x + 9, y, svg.GOOD)),
+        ("first confirm", lambda x: svg.diamond(x + 9, y, svg.PUBLISH)),
+        ("first delivery", lambda x: svg.diamond(x + 9, y, svg.DELIVER)),
+    )
+    shapes, x = [], 14.0
+    for words, swatch in swatches:
+        shapes += [swatch(x), svg.text(x + 23, y + 4, words, fill=svg.SOFT)]
+        x += 23 + svg.width_of(words) + 18
     return shapes
 
 
-def _grouped(events: Sequence[Event], kind: str, key: str | None) -> dict[str, list[Event]]:
-    groups: dict[str, list[Event]] = {}
-    for event in sorted((e for e in events if e.kind == kind), key=lambda e: e.at):
-        groups.setdefault(str(event.data.get(key)) if key else event.subject, []).append(event)
-    return dict(sorted(groups.items()))
+def _shades(events: Sequence[Event], axis: svg.Axis, bottom: float) -> list[str]:
+    shapes = []
+    for spell in lanes.fault_spells(events, axis):
+        a, b, c = axis.x(spell.injected), axis.x(spell.healed), axis.x(spell.gone)
+        shapes.append(svg.rect(a, TOP, max(b - a, 2), bottom - TOP, svg.FAULT, opacity=0.16))
+        shapes.append(svg.rect(b, TOP, c - b, bottom - TOP, svg.FAULT, opacity=0.06))
+    return shapes
 
 
-def _holder_lanes(events: Sequence[Event], axis: _Axis) -> list[tuple[str, list[str]]]:
-    groups = _grouped(events, "vip", "member")
-    return [
-        (f"VIP on {member}", _states(found, axis, {"held": GOOD, "not held": "#eeeeee"}))
-        for member, found in groups.items()
-    ]
-
-
-def _backend_lanes(events: Sequence[Event], axis: _Axis) -> list[tuple[str, list[str]]]:
-    groups = {s: found for s, found in _grouped(events, "backend", None).items() if "amqp" in s or "/" not in s}
-    return [
-        (subject.replace("amqp_brokers/", ""), _states(found, axis, {"UP": GOOD, "DOWN": BAD}))
-        for subject, found in groups.items()
-    ]
-
-
-def _leader_lanes(events: Sequence[Event], axis: _Axis) -> list[tuple[str, list[str]]]:
-    lanes = []
-    for queue, found in _grouped(events, "leader", None).items():
-        shapes = [
-            _bar(axis, e.at, e.at, "#333333", e.text)
-            + f'<text x="{axis.x(e.at) + 4:.1f}" y="{{t}}">{escape(e.text)}</text>'
-            for e in found
-        ]
-        lanes.append((f"leader of {queue}", shapes))
-    return lanes
-
-
-def _client_lane(events: Sequence[Event], axis: _Axis) -> list[tuple[str, list[str]]]:
-    colours = {
-        "disconnected": BAD,
-        "cancelled": BAD,
-        "connected": GOOD,
-        "first_confirm": PUBLISH,
-        "first_delivery": DELIVER,
-    }
-    shapes = [
-        _bar(axis, e.at, e.at, colours[e.text], f"{e.subject} {e.text}")
-        for e in events
-        if e.kind == "client" and e.text in colours
-    ]
-    return [("clients cut / back", shapes)] if shapes else []
-
-
-def _seconds(axis: _Axis, bottom: float) -> list[str]:
-    length = axis.end - axis.start
-    step = next(s for s in (1, 2, 5, 10, 20, 60, 120, 600) if length / s <= 16)
-    found = []
-    for number in range(int(length // step) + 1):
-        x = axis.x(axis.start + number * step)
-        found.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{bottom}" stroke="#eeeeee"/>')
-        found.append(_text(x, bottom + 18, f"{number * step} s", "middle", "#555"))
-    return found
+def _grid(axis: svg.Axis, bottom: float, anchor: datetime) -> list[str]:
+    """A line and a label a tick; the UTC time stands under every second one."""
+    shapes = [svg.line(axis.left, bottom, axis.right, bottom, svg.SOFT)]
+    for place, second in enumerate(axis.ticks()):
+        x = axis.x(axis.start + second)
+        edge = "end" if x > axis.right - 24 else "middle"
+        shapes.append(svg.line(x, TOP, x, bottom + 5, svg.RULE))
+        shapes.append(svg.text(x, bottom + 19, f"{second} s", anchor=edge, size=12))
+        if place % 2 == 0:
+            shapes.append(
+                svg.text(
+                    x,
+                    bottom + 35,
+                    f"{anchor + timedelta(seconds=second):%H:%M:%S}",
+                    anchor=edge,
+                    fill=svg.SOFT,
+                    size=11,
+                )
+            )
+    shapes.append(svg.text(axis.left - 30, bottom + 35, "UTC", anchor="end", fill=svg.SOFT, size=11))
+    return shapes

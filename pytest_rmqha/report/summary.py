@@ -9,8 +9,18 @@ from pytest_rmqha.timeline import Event
 from pytest_rmqha.workload.history import Gap, History, Stream
 
 STREAM_HEADS = (
-    "stream", "queue", "attempted", "confirmed", "refused", "unknown", "delivered", "lost", "recovered", "duplicated",
-    "unflagged", "out of order",
+    "stream",
+    "queue",
+    "attempted",
+    "confirmed",
+    "refused",
+    "unknown",
+    "delivered",
+    "lost",
+    "recovered",
+    "duplicated",
+    "unflagged",
+    "out of order",
 )
 
 
@@ -30,8 +40,8 @@ def _totals(f: Figures) -> list[str]:
     resent = f" ({f.resent} sent again by the publisher itself)" if f.resent else ""
     return [
         f"attempted {f.attempted}, confirmed {f.confirmed}, refused {f.refused}, unknown {f.unknown}",
-        f"delivered {f.delivered}, lost {f.lost}, recovered {f.recovered}, duplicated {f.duplicated}{resent}, "
-        f"unexpected {f.unexpected}",
+        f"delivered {f.delivered}, lost {f.lost}, recovered {f.recovered}, unexpected {f.unexpected}",
+        f"duplicated {f.duplicated}{resent}",
         f"worst publish gap {_s(f.longest_outage)}, in total {_s(f.outage_total)}",
         f"worst delivery gap {_s(f.longest_delivery_gap)}, in total {_s(f.delivery_gap_total)}",
         f"connects: {f.connects} good, {f.failed_connects} failed",
@@ -46,8 +56,16 @@ def _phases(outage: Outage, zero: float) -> list[str]:
 
 def _stream(s: Stream) -> tuple[str, ...]:
     counts = (
-        s.attempted, s.confirmed.count(), s.nacked.count() + s.returned.count(), s.unknown.count(), s.delivered.count(),
-        s.lost.count(), s.recovered.count(), s.repeated.count(), s.unflagged.count, s.out_of_order.count,
+        s.attempted,
+        s.confirmed.count(),
+        s.nacked.count() + s.returned.count(),
+        s.unknown.count(),
+        s.delivered.count(),
+        s.lost.count(),
+        s.recovered.count(),
+        s.repeated.count(),
+        s.unflagged.count,
+        s.out_of_order.count,
     )
     return (s.name, s.queue, *map(str, counts))
 
@@ -65,7 +83,9 @@ def _standstills(history: History, zero: float) -> list[str]:
     for gap in sorted(worst.values(), key=lambda gap: -gap.seconds):
         what = "no confirm" if gap.kind == "publish" else "no delivery"
         still = " (end of the load)" if gap.end >= history.window[1] else ""
-        rows.append((gap.role, what, f"{gap.seconds:.2f}", f"+{gap.start - zero:.2f} s", f"+{gap.end - zero:.2f} s{still}"))
+        rows.append(
+            (gap.role, what, f"{gap.seconds:.2f}", f"+{gap.start - zero:.2f} s", f"+{gap.end - zero:.2f} s{still}")
+        )
     return _table(rows, texts=2)
 
 

@@ -68,7 +68,7 @@ class Workload:
         return f"p.{queue}"
 
     @contextlib.contextmanager
-    def running(self, *, consume: bool = True) -> Iterator[Workload]:
+    def running(self, *, consume: bool = True, progress_within: Budget = seconds(40)) -> Iterator[Workload]:
         """Begin (first confirms and deliveries seen), do the body, see progress again, end and collect the history."""
         if not self._prepared:
             self.prepare()
@@ -80,14 +80,14 @@ class Workload:
                 self.wire.ask("consume", role=f"c.{queue}", queue=queue)
         for queue in self.queues:
             self.wire.ask("publish", stream=self.stream_of(queue), queue=queue, rate=self.rate, window=self.window)
-        self.await_progress(within=seconds(20), deliveries=consume)
+        self.await_progress(within=min(progress_within, seconds(20)), deliveries=consume)
         try:
             yield self
         except BaseException:
             with contextlib.suppress(Exception):
                 self._history = self._end(consume, settle=seconds(5))
             raise
-        self.await_progress(within=seconds(40), deliveries=consume)
+        self.await_progress(within=progress_within, deliveries=consume)
         self._history = self._end(consume, settle=seconds(20))
 
     def prepare(self) -> None:
@@ -112,12 +112,13 @@ class Workload:
         def idle() -> list[str]:
             now = self.progress()
             wanted = streams or [self.stream_of(q) for q in self.queues]
-            return [
-                name
-                for name in wanted
-                if now.get(name, (0, 0))[0] <= before.get(name, (0, 0))[0]
-                or (deliveries and now[name][1] <= before.get(name, (0, 0))[1])
-            ]
+            still = []
+            for name in wanted:
+                (confirmed, delivered), (was_confirmed, was_delivered) = now.get(name, (0, 0)), before.get(name, (0, 0))
+                if confirmed <= was_confirmed or (deliveries and delivered <= was_delivered):
+                    new = f"{confirmed - was_confirmed} new confirms, {delivered - was_delivered} new deliveries"
+                    still.append(f"{name}: {new}")
+            return still
 
         await_match(
             idle,

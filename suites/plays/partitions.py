@@ -55,6 +55,7 @@ def a_broker_is_cut_off_silently(stage: Stage) -> Isolation:
             attempted = _attempted(workload)
             paused_after = _await_pause(stage, victim)
             attempted = _attempted(workload) - attempted
+            _await_drained(stage, victim)
             workload.await_progress(within=seconds(25))
             answered = all(n.answers() for n in (keeper, third))
         workload.wire.ask("stop", stream="pinned", within=15)
@@ -89,6 +90,16 @@ def _await_pause(stage: Stage, node: Node) -> float:
     cut_at = next(e.at for e in stage.events if e.kind == "fault.injected")
     await_match(lambda: _listens(node), lambda open_: not open_, what=f"{node} paused", within=seconds(40), every=0.1)
     return clock.now() - cut_at
+
+
+def _await_drained(stage: Stage, node: Node) -> None:
+    """Every balancer has the node DOWN: what follows is the cluster without it."""
+    await_match(
+        lambda: [b for b in stage.balancers if "UP" in b.sees(str(node))],
+        lambda still: not still,
+        what=f"{node} DOWN on every balancer",
+        within=seconds(15),
+    )
 
 
 def _listens(node: Node) -> bool:

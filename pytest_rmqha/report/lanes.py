@@ -1,0 +1,273 @@
+"""The lanes of the plot: faults, leaders, VIP holders, backend states and the clients that were cut off.
+
+Watchers record changes only. What came before ``axis.start`` sets the state at the start; where nothing did, a dotted
+line says that the state is not known.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from pytest_rmqha.report import svg
+from pytest_rmqha.timeline import Event
+
+HEIGHT = 22
+MOST_CLIENTS = 8
+BESIDE_THE_LOAD = re.compile(r"manage?ment|mgmt|stat(istic)?s|admin", re.IGNORECASE)
+
+Draw = Callable[[float], list[str]]
+
+
+@dataclass(frozen=True)
+class Lane:
+    """``draw(top)`` are its shapes, ``HEIGHT`` pixels high. ``group``: lanes of one group stand together."""
+
+    group: str
+    label: str
+    draw: Draw
+
+
+@dataclass(frozen=True)
+class Spell:
+    """A state and how long it lasted, cut at the axis' ends."""
+
+    state: str
+    start: float
+    end: float
+
+
+def all_lanes(events: Sequence[Event], axis: svg.Axis) -> list[Lane]:
+    return [
+        *_fault_lanes(events, axis),
+        *_leader_lanes(events, axis),
+        *_vip_lanes(events, axis),
+        *_backend_lanes(events, axis),
+        *_client_lanes(events, axis),
+    ]
+
+
+@dataclass(frozen=True)
+class FaultSpell:
+    """Injected, healed (the act), seen gone; an end that did not come is the end of the axis."""
+
+    title: str
+    injected: float
+    healed: float
+    gone: float
+
+
+def fault_spells(events: Sequence[Event], axis: svg.Axis) -> list[FaultSpell]:
+    """One for each injection; the same fault may be injected again after it was healed."""
+    open_: dict[str, dict[str, float]] = {}
+    done: list[FaultSpell] = []
+
+    def close(title: str) -> None:
+        known = open_.pop(title, None)
+        if known is not None:
+            gone = known.get("gone", axis.end)
+            done.append(FaultSpell(title, known["injected"], min(known.get("healed", gone), gone), gone))
+
+    for event in events:
+        if event.kind == "fault.injected":
+            close(event.subject)
+            open_[event.subject] = {"injected": event.at}
+        elif event.kind in ("fault.healed", "fault.gone") and event.subject in open_:
+            open_[event.subject].setdefault(event.kind.removeprefix("fault."), event.at)
+            if event.kind == "fault.gone":
+                close(event.subject)
+    for title in list(open_):
+        close(title)
+    return sorted(done, key=lambda spell: spell.injected)
+
+
+def _fault_lanes(events: Sequence[Event], axis: svg.Axis) -> Iterator[Lane]:
+    """As many lanes as faults stand at the same time."""
+    rows: list[list[FaultSpell]] = []
+    for spell in fault_spells(events, axis):
+        room = svg.width_of(spell.title) + 16
+        row = next((row for row in rows if _ends(row[-1], axis) < axis.x(spell.injected)), None)
+        if row is None or axis.x(spell.injected) + room > axis.right:
+            row = []
+            rows.append(row)
+        row.append(spell)
+    for place, row in enumerate(rows):
+        yield Lane(
+            "faults",
+            "fault" if place == 0 else "",
+            lambda top, row=row: [s for one in row for s in _fault(one, axis, top)],
+        )  # type: ignore[misc]
+
+
+def _ends(spell: FaultSpell, axis: svg.Axis) -> float:
+    return max(axis.x(spell.gone), axis.x(spell.injected) + svg.width_of(spell.title) + 16)
+
+
+def _fault(spell: FaultSpell, axis: svg.Axis, top: float) -> list[str]:
+    a, b, c = axis.x(spell.injected), axis.x(spell.healed), axis.x(spell.gone)
+    told = (
+        f"{spell.title}: {spell.healed - spell.injected:.1f} s, then {spell.gone - spell.healed:.1f} s until seen gone"
+    )
+    words = f"{spell.title}, {spell.healed - spell.injected:.1f} s"
+    room = svg.width_of(words) + 8
+    x, anchor = (a + 5, "start") if a + room < axis.right else (axis.right - 4, "end")
+    return [
+        svg.rect(b, top + 3, c - b, HEIGHT - 6, "url(#healing)", more=f' stroke="{svg.FAULT}"', title=told),
+        svg.rect(a, top + 3, max(b - a, 3), HEIGHT - 6, svg.FAULT, title=told),
+        svg.text(x, top + 15, words, anchor=anchor, bold=True, halo=True),
+    ]
+
+
+def spells(events: Sequence[Event], axis: svg.Axis, state: Callable[[Event], str]) -> list[Spell]:
+    """The states of one subject; neighbours with the same state are one spell."""
+    found: list[Spell] = []
+    for event in sorted(events, key=lambda event: event.at):
+        start, now = max(event.at, axis.start), state(event)
+        if event.at > axis.end or (found and found[-1].state == now):
+            continue
+        if found:
+            found[-1] = Spell(found[-1].state, found[-1].start, start)
+        found.append(Spell(now, start, axis.end))
+    return [spell for spell in found if spell.end > spell.start]
+
+
+def _by(events: Sequence[Event], kind: str, key: Callable[[Event], str]) -> dict[str, list[Event]]:
+    groups: dict[str, list[Event]] = {}
+    for event in events:
+        if event.kind == kind:
+            groups.setdefault(key(event), []).append(event)
+    return dict(sorted(groups.items()))
+
+
+def _unknown_before(found: Sequence[Spell], axis: svg.Axis, top: float) -> list[str]:
+    if not found or found[0].start <= axis.start:
+        return []
+    return [
+        svg.line(axis.left, top + HEIGHT / 2, axis.x(found[0].start), top + HEIGHT / 2, svg.BAND, dash="1 4", width=2)
+    ]
+
+
+def _leader_lanes(events: Sequence[Event], axis: svg.Axis) -> Iterator[Lane]:
+    for queue, found in _by(events, "leader", lambda event: event.subject).items():
+        held = spells(found, axis, lambda event: event.text or str(event.data.get("node", "?")))
+
+        def draw(top: float, held: Sequence[Spell] = held) -> list[str]:
+            shapes = _unknown_before(held, axis, top)
+            for spell in held:
+                a, b = axis.x(spell.start), axis.x(spell.end)
+                shapes.append(
+                    svg.rect(
+                        a,
+                        top + 3,
+                        b - a,
+                        HEIGHT - 6,
+                        svg.BAND,
+                        title=f"{spell.state} for {spell.end - spell.start:.1f} s",
+                    )
+                )
+                if spell.start > axis.start:
+                    shapes.append(svg.line(a, top, a, top + HEIGHT, svg.INK, width=2.4))
+                shapes.append(svg.text(a + 6, top + 15, svg.shortened(spell.state.removeprefix("rabbit@"), b - a - 8)))
+            return shapes
+
+        yield Lane("leaders", f"leader of {queue}", draw)
+
+
+def _vip_lanes(events: Sequence[Event], axis: svg.Axis) -> Iterator[Lane]:
+    many = len({event.subject for event in events if event.kind == "vip"}) > 1
+
+    def member(event: Event) -> str:
+        return f"{event.data.get('member', '?')}" + (f" {event.subject}" if many else "")
+
+    for label, found in _by(events, "vip", member).items():
+        seen = spells(
+            found,
+            axis,
+            lambda event: (
+                "held" if event.data.get("held") else "unanswered" if event.text == "unanswered" else "not held"
+            ),
+        )
+        yield Lane(
+            "vip",
+            f"VIP on {label}",
+            lambda top, seen=seen: _states(seen, axis, top, {"held": svg.PUBLISH}, quiet="not held"),
+        )  # type: ignore[misc]
+
+
+def _backend_lanes(events: Sequence[Event], axis: svg.Axis) -> Iterator[Lane]:
+    """Subjects are ``lb1/rmq2`` or ``lb1/proxy/rmq2``. Proxies beside the load's (management, statistics) are left out."""
+    groups = _by(events, "backend", lambda event: event.subject)
+    loaded = {
+        name: found
+        for name, found in groups.items()
+        if not BESIDE_THE_LOAD.search(name.partition("/")[2].rpartition("/")[0])
+    }
+    groups = loaded or groups
+    proxies = {name.partition("/")[2].rpartition("/")[0] for name in groups}
+    for name, found in groups.items():
+        seen = spells(found, axis, lambda event: str(event.data.get("state") or event.text))
+        balancer, _, server = name.partition("/")
+        label = f"{balancer}: {server if len(proxies) > 1 else server.rpartition('/')[2]}"
+        yield Lane("backends", label, lambda top, seen=seen: _states(seen, axis, top, {"DOWN": svg.BAD}, quiet="UP"))  # type: ignore[misc]
+
+
+def _states(found: Sequence[Spell], axis: svg.Axis, top: float, loud: dict[str, str], quiet: str) -> list[str]:
+    """The quiet state is a thin line, the loud one a tall bar, anything else a grey one; tall ones say what they are."""
+    shapes = _unknown_before(found, axis, top)
+    for spell in found:
+        a, b = axis.x(spell.start), axis.x(spell.end)
+        told = f"{spell.state} {spell.end - spell.start:.1f} s"
+        if spell.state == quiet:
+            shapes.append(svg.rect(a, top + 9, b - a, 4, svg.GOOD if quiet == "UP" else svg.BAND, title=told))
+            continue
+        words = svg.shortened(told, b - a - 8)
+        known = spell.state in loud
+        shapes.append(svg.rect(a, top + 3, max(b - a, 2), HEIGHT - 6, loud.get(spell.state, svg.BAND), title=told))
+        shapes.append(svg.text(a + 6, top + 15, words, fill="white" if known else svg.INK, bold=known))
+    return shapes
+
+
+def _client_lanes(events: Sequence[Event], axis: svg.Axis) -> Iterator[Lane]:
+    """Only clients that were cut off: away in between, then connected, then confirmed or delivered again."""
+    ours = [event for event in events if event.at >= axis.start]
+    groups = _by(ours, "client", lambda event: event.subject)
+    cut = {role: found for role, found in groups.items() if any(e.text in ("disconnected", "cancelled") for e in found)}
+    for role in list(cut)[:MOST_CLIENTS]:
+        yield Lane("clients", f"client {role}", lambda top, found=cut[role]: _client(found, axis, top))  # type: ignore[misc]
+    if len(cut) > MOST_CLIENTS:
+        left = ", ".join(list(cut)[MOST_CLIENTS:])
+        words = svg.shortened(f"cut off too: {left}", axis.right - axis.left)
+        yield Lane(
+            "clients",
+            f"and {len(cut) - MOST_CLIENTS} more",
+            lambda top: [svg.text(axis.left, top + 15, words, fill=svg.SOFT)],
+        )
+
+
+def _client(found: Sequence[Event], axis: svg.Axis, top: float) -> list[str]:
+    y = top + HEIGHT / 2
+    shapes = [svg.line(axis.left, y, axis.right, y, svg.RULE)]
+    marks: list[str] = []
+    away: float | None = None
+    for event in found:
+        x, told = axis.x(event.at), f"{event.subject} {event.text} {event.data.get('reason', '')}".strip()
+        if event.text in ("disconnected", "cancelled"):
+            away = event.at if away is None else away
+            marks.append(svg.cross(x, y, svg.BAD, told))
+        elif event.text == "connected":
+            if away is not None:
+                shapes.append(
+                    svg.rect(
+                        axis.x(away), y - 3, x - axis.x(away), 6, "url(#gap)", title=f"away {event.at - away:.1f} s"
+                    )
+                )
+            away = None
+            marks.append(svg.dot(x, y, svg.GOOD, told))
+        elif event.text in ("first_confirm", "first_delivery"):
+            marks.append(svg.diamond(x, y, svg.PUBLISH if event.text == "first_confirm" else svg.DELIVER, told))
+    if away is not None:
+        shapes.append(
+            svg.rect(axis.x(away), y - 3, axis.right - axis.x(away), 6, "url(#gap)", title="away until the end")
+        )
+    return shapes + marks

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pytest_rmqha import data
-from pytest_rmqha.adapters import allure
+from pytest_rmqha.adapters import allure, leftovers
 from pytest_rmqha.adapters import images as image_store
 from pytest_rmqha.adapters.compose import read_config
 from pytest_rmqha.adapters.stack import Stack
@@ -18,7 +18,7 @@ from pytest_rmqha.balancers import Balancer
 from pytest_rmqha.catalogue import CHAPTERS
 from pytest_rmqha.chaos import Chaos
 from pytest_rmqha.cluster import Cluster
-from pytest_rmqha.errors import HarnessError
+from pytest_rmqha.errors import HarnessError, UserInputError
 from pytest_rmqha.images.spec import wanted
 from pytest_rmqha.lease import Stage, lease
 from pytest_rmqha.links import Links
@@ -62,7 +62,11 @@ def rmq_stack(request: pytest.FixtureRequest, rmq_settings: Settings, rmq_topolo
         )
         if image
     }
-    images = image_store.present(wanted(rmq_settings.version, overrides))
+    try:
+        images = image_store.present(wanted(rmq_settings.version, overrides))
+        leftovers.sweep(lambda text: print(f"rmqha: {text}"))
+    except UserInputError as error:
+        pytest.exit(f"{error}", returncode=pytest.ExitCode.USAGE_ERROR)
     reference = data.compose_folder() / "reference"
     folders = [reference, data.compose_folder() / "lines" / rmq_settings.version]
     if rmq_settings.config is not None:

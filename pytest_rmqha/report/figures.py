@@ -5,11 +5,16 @@ Events from before ``scenario.begin`` are left out, so a caller may pass the who
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from pytest_rmqha.timeline import Event
 from pytest_rmqha.workload.history import Gap, History
+
+BUCKET = 0.2
+BESIDE_THE_LOAD = re.compile(r"manage?ment|mgmt|stat(istic)?s|admin", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -95,15 +100,32 @@ def figures(history: History, events: Sequence[Event]) -> Figures:
 
 
 def closed_gaps(history: History, kind: str) -> tuple[Gap, ...]:
-    """The gaps of a kind; one that never ended lasts until the load's end."""
+    """The gaps of a kind; one that never ended lasts until the load's end. The wait at the end is not one of them."""
     last = history.window[1]
-    return tuple(
-        Gap(g.role, g.kind, g.start, g.end if g.end != float("inf") else last) for g in history.gaps if g.kind == kind
+    closed = (
+        Gap(g.role, g.kind, g.start, g.end if math.isfinite(g.end) else last) for g in history.gaps if g.kind == kind
     )
+    return tuple(gap for gap in closed if kind == "publish" or not _is_the_last_wait(history, gap))
+
+
+def _is_the_last_wait(history: History, gap: Gap) -> bool:
+    """Consumers wait a little after the last message, in case there is another: nobody is kept waiting by that.
+
+    It begins with the last movement there was, while no publisher stood still and nothing confirmed was missing.
+    """
+    moved = [at for kind in ("publish", "deliver") for at, count in history.rates.get(kind, ()) if count]
+    if not moved or gap.start < max(moved) - BUCKET or any(stream.lost.count() for stream in history.streams):
+        return False
+    return not any(g.kind == "publish" and g.start < gap.end and g.end > gap.start for g in history.gaps)
 
 
 def worst_gap(history: History, kind: str) -> Gap | None:
     return max(closed_gaps(history, kind), key=lambda gap: gap.seconds, default=None)
+
+
+def seconds_or_less(gap: float) -> str:
+    """In words: the client's meter knows no gap below 0.25 s."""
+    return f"{gap:.2f} s" if gap else "below 0.25 s"
 
 
 def standstills(history: History, kind: str) -> tuple[tuple[float, float], ...]:
@@ -136,6 +158,17 @@ def outages(history: History, events: Sequence[Event]) -> tuple[Outage, ...]:
     return tuple(_outage(history, ours, fault, end) for fault, end in zip(struck, ends, strict=True))
 
 
+def proxy_of(backend: str) -> str:
+    """The haproxy section in a subject ``lb1/section/rmq2``; "" in ``lb1/rmq2``."""
+    return backend.partition("/")[2].rpartition("/")[0]
+
+
+def is_down(event: Event) -> bool:
+    """A backend of the load's own proxies went DOWN."""
+    is_load = not BESIDE_THE_LOAD.search(proxy_of(event.subject))
+    return event.kind == "backend" and is_load and event.data.get("state") == "DOWN"
+
+
 def _outage(history: History, events: Iterable[Event], fault: Event, end: float) -> Outage:
     after = [event for event in events if fault.at < event.at < end]
     gone = next((e.at for e in after if e.kind == "fault.gone" and e.subject == fault.subject), end)
@@ -144,7 +177,7 @@ def _outage(history: History, events: Iterable[Event], fault: Event, end: float)
         _first(during, "seen in effect", lambda e: e.kind == "fault.seen" and e.subject == fault.subject),
         _first(during, "first client cut off", lambda e: e.kind == "client" and e.text == "disconnected"),
         _first(during, "new leader", lambda e: e.kind == "leader", lambda e: f"{e.subject} on {e.text}"),
-        _first(during, "backend DOWN", lambda e: e.kind == "backend" and e.data.get("state") == "DOWN"),
+        _first(during, "backend DOWN", is_down),
         _first(
             during,
             "VIP moved",

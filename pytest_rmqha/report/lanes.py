@@ -6,16 +6,15 @@ line says that the state is not known.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pytest_rmqha.report import svg
+from pytest_rmqha.report.figures import BESIDE_THE_LOAD, proxy_of
 from pytest_rmqha.timeline import Event
 
 HEIGHT = 22
 MOST_CLIENTS = 8
-BESIDE_THE_LOAD = re.compile(r"manage?ment|mgmt|stat(istic)?s|admin", re.IGNORECASE)
 
 Draw = Callable[[float], list[str]]
 
@@ -198,13 +197,9 @@ def _vip_lanes(events: Sequence[Event], axis: svg.Axis) -> Iterator[Lane]:
 def _backend_lanes(events: Sequence[Event], axis: svg.Axis) -> Iterator[Lane]:
     """Subjects are ``lb1/rmq2`` or ``lb1/proxy/rmq2``. Proxies beside the load's (management, statistics) are left out."""
     groups = _by(events, "backend", lambda event: event.subject)
-    loaded = {
-        name: found
-        for name, found in groups.items()
-        if not BESIDE_THE_LOAD.search(name.partition("/")[2].rpartition("/")[0])
-    }
+    loaded = {name: found for name, found in groups.items() if not BESIDE_THE_LOAD.search(proxy_of(name))}
     groups = loaded or groups
-    proxies = {name.partition("/")[2].rpartition("/")[0] for name in groups}
+    proxies = {proxy_of(name) for name in groups}
     for name, found in groups.items():
         seen = spells(found, axis, lambda event: str(event.data.get("state") or event.text))
         balancer, _, server = name.partition("/")

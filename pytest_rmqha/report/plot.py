@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from html import escape
 
 from pytest_rmqha.report import lanes, rates, svg
-from pytest_rmqha.report.figures import began_at, figures
+from pytest_rmqha.report.figures import began_at, figures, seconds_or_less
 from pytest_rmqha.timeline import Event
 from pytest_rmqha.workload.history import History
 
@@ -74,8 +74,10 @@ def _head(history: History, events: Sequence[Event], title: str, anchor: datetim
             f"{f.unknown:,} unknown",
             f"{f.duplicated:,} duplicated",
         ]
-    if f.longest_outage is not None:
-        told.append(f"worst publish gap {f.longest_outage:.1f} s, delivery gap {f.longest_delivery_gap:.1f} s")
+    if f.longest_outage is not None and f.longest_delivery_gap is not None:
+        told += [
+            f"worst publish gap {seconds_or_less(f.longest_outage)}, delivery gap {seconds_or_less(f.longest_delivery_gap)}"
+        ]
     return [
         svg.text(14, 26, svg.shortened(title, WIDTH - 28, 18), size=18, bold=True),
         svg.text(14, 47, "  ·  ".join(told), fill=svg.SOFT, size=13),

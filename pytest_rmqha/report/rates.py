@@ -7,11 +7,10 @@ from collections import Counter
 from collections.abc import Sequence
 
 from pytest_rmqha.report import svg
-from pytest_rmqha.report.figures import standstills, worst_gap
+from pytest_rmqha.report.figures import BUCKET, standstills, worst_gap
 from pytest_rmqha.workload.history import History
 
 HEIGHT = 112
-BUCKET = 0.2
 MOST_BINS = 450
 WORDS = {"publish": ("confirms", "no confirm", svg.PUBLISH), "deliver": ("deliveries", "no delivery", svg.DELIVER)}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pytest_rmqha.report.figures import Figures, Outage, began_at, closed_gaps, figures
+from pytest_rmqha.report.figures import Figures, Outage, began_at, closed_gaps, figures, seconds_or_less
 from pytest_rmqha.timeline import Event
 from pytest_rmqha.workload.history import Gap, History, Stream
 
@@ -102,4 +102,4 @@ def _table(rows: Sequence[Sequence[str]], texts: int) -> list[str]:
 
 
 def _s(value: float | None) -> str:
-    return "not measured" if value is None else f"{value:.2f} s"
+    return "not measured" if value is None else seconds_or_less(value)

@@ -26,7 +26,7 @@ def in_the_client(rmq_stack: Any) -> Iterator[Callable[[str], None]]:
 
 
 @contextmanager
-def replaced(target: type, name: str, by: Any) -> Iterator[None]:
+def replaced(target: Any, name: str, by: Any) -> Iterator[None]:
     before = getattr(target, name)
     setattr(target, name, by)
     try:

@@ -6,10 +6,10 @@ import dataclasses
 from typing import Any
 
 import pytest
+import requests
 
 from conftest import replaced
 from pytest_rmqha import clock
-from pytest_rmqha.adapters import toxiproxy
 from pytest_rmqha.adapters.engine import Engine
 from pytest_rmqha.adapters.toxiproxy import Proxies
 from pytest_rmqha.checkers.delivery import nothing_comes_from_nowhere, nothing_confirmed_is_lost, repeats_say_so
@@ -100,12 +100,9 @@ def test_a_cut_whose_api_answers_500(rmq_stage: Stage) -> None:
     def request(method: str, url: str, **options: Any) -> Any:
         return Refusing() if method == "POST" else real(method, url, **options)
 
-    real = toxiproxy.requests.request
-    toxiproxy.requests.request = request
-    try:
+    real = requests.request
+    with replaced(requests, "request", request):
         ordinary_cut(rmq_stage)
-    finally:
-        toxiproxy.requests.request = real
 
 
 def test_a_cut_that_says_yes_and_does_nothing(rmq_stage: Stage) -> None:

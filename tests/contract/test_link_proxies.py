@@ -1,0 +1,102 @@
+"""The contract of ``LinkProxies``, held by the real toxiproxy server (in its container) and by the fake of the unit tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import docker
+import pytest
+
+from pytest_rmqha.adapters.images import present
+from pytest_rmqha.adapters.toxiproxy import Proxies
+from pytest_rmqha.errors import ToolFailed
+from pytest_rmqha.images.spec import wanted
+from pytest_rmqha.outside import LinkProxies
+from pytest_rmqha.waiting import await_match, seconds
+
+PROXY = {"name": "a>b:dist", "listen": "127.0.0.1:25672", "upstream": "127.0.0.1:9", "enabled": True}
+
+
+class FakeProxies:
+    """In memory; refuses what the server refuses."""
+
+    def __init__(self) -> None:
+        self._proxies: dict[str, dict[str, Any]] = {PROXY["name"]: {**PROXY, "toxics": []}}  # type: ignore[dict-item]
+
+    def _known(self, name: str) -> dict[str, Any]:
+        if name not in self._proxies:
+            raise ToolFailed(f"toxiproxy: no proxy {name}")
+        return self._proxies[name]
+
+    def read(self, name: str) -> Mapping[str, Any]:
+        return dict(self._known(name))
+
+    def enable(self, name: str, on: bool) -> None:
+        self._known(name)["enabled"] = on
+
+    def add_toxic(self, proxy: str, toxic: str, kind: str, stream: str, attributes: Mapping[str, Any]) -> None:
+        if kind not in ("timeout", "latency", "bandwidth"):
+            raise ToolFailed(f"toxiproxy: no toxic {kind}")
+        self._known(proxy)["toxics"].append({"name": toxic})
+
+    def remove_toxic(self, proxy: str, toxic: str) -> None:
+        toxics = self._known(proxy)["toxics"]
+        toxics[:] = [t for t in toxics if t["name"] != toxic]
+
+    def toxics(self, proxy: str) -> tuple[str, ...]:
+        return tuple(t["name"] for t in self._known(proxy)["toxics"])
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Proxies]:
+    image = present(wanted("3.10", {}))["toxiproxy"]
+    container = docker.from_env().containers.run(
+        image, ["-host=0.0.0.0"], detach=True, labels={"rmqha.test": "contract"}
+    )
+    try:
+        container.reload()
+        networks = container.attrs["NetworkSettings"]["Networks"]
+        proxies = Proxies(next(iter(networks.values()))["IPAddress"])
+        await_match(proxies.version, bool, what="toxiproxy", within=seconds(15), ignore=(ToolFailed,))
+        proxies.populate([PROXY])
+        yield proxies
+    finally:
+        container.remove(force=True)
+
+
+@pytest.fixture(params=["fake", "real"])
+def proxies(request: pytest.FixtureRequest) -> LinkProxies:
+    if request.param == "fake":
+        return FakeProxies()
+    return request.getfixturevalue("server")  # type: ignore[no-any-return]
+
+
+def test_a_disabled_proxy_reads_disabled_until_it_is_enabled_again(proxies: LinkProxies) -> None:
+    proxies.enable("a>b:dist", False)
+    assert proxies.read("a>b:dist")["enabled"] is False
+    proxies.enable("a>b:dist", True)
+    assert proxies.read("a>b:dist")["enabled"] is True
+
+
+def test_a_toxic_is_listed_from_adding_to_removing(proxies: LinkProxies) -> None:
+    proxies.add_toxic("a>b:dist", "t", "timeout", "upstream", {"timeout": 0})
+    assert proxies.toxics("a>b:dist") == ("t",)
+    proxies.remove_toxic("a>b:dist", "t")
+    assert proxies.toxics("a>b:dist") == ()
+
+
+def test_removing_a_toxic_that_is_not_there_is_no_error(proxies: LinkProxies) -> None:
+    proxies.remove_toxic("a>b:dist", "never added")
+    assert proxies.toxics("a>b:dist") == ()
+
+
+def test_an_unknown_proxy_is_a_tool_failure(proxies: LinkProxies) -> None:
+    with pytest.raises(ToolFailed):
+        proxies.enable("nobody", False)
+
+
+def test_an_unknown_kind_of_toxic_is_a_tool_failure(proxies: LinkProxies) -> None:
+    with pytest.raises(ToolFailed):
+        proxies.add_toxic("a>b:dist", "t", "gravity", "upstream", {})
+    assert proxies.toxics("a>b:dist") == ()

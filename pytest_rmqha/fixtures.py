@@ -90,6 +90,8 @@ def rmq_stack(request: pytest.FixtureRequest, rmq_settings: Settings, rmq_topolo
         allure.write_run_files(request.config.getoption("allure_report_dir", None), stack.facts())
         request.config.stash[STACK] = stack
         yield stack
+    except UserInputError as error:
+        pytest.exit(f"{error}", returncode=pytest.ExitCode.USAGE_ERROR)
     except HarnessError:
         stack.dump("bring-up")
         raise

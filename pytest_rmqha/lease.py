@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -46,7 +47,7 @@ class LeasedStack(Protocol):
     def load_password(self) -> str: ...
     def api_at(self, address: str) -> BrokerApi: ...
     def filter_on(self, service: str) -> Filter: ...
-    def dump(self, name: str) -> None: ...
+    def dump(self, name: str, error: str) -> None: ...
 
 
 @dataclass
@@ -143,17 +144,17 @@ def lease(stack: LeasedStack, name: str, chaos: Callable[[], Chaos], budget_scal
     stage = Stage(name, stack, replace(stack.cluster, vhost=vhost), chaos(), started, budget_scale)
     try:
         yield stage
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(Exception):
-            stack.dump(name)
+            stack.dump(name, "".join(traceback.format_exception(error)))
         with contextlib.suppress(Exception):
             _leave(stack, stage, vhost)
         raise
     try:
         _leave(stack, stage, vhost)
-    except (InvariantNotUpheld, HarnessError):
+    except (InvariantNotUpheld, HarnessError) as error:
         with contextlib.suppress(Exception):
-            stack.dump(name)
+            stack.dump(name, "".join(traceback.format_exception(error)))
         raise
 
 

@@ -6,6 +6,7 @@ Every call names a container of *this* run; containers are found by the label ``
 from __future__ import annotations
 
 import io
+import ipaddress
 import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -160,3 +161,13 @@ class Engine:
         return tuple(
             sorted(c.labels["com.docker.compose.service"] for c in found if "com.docker.compose.service" in c.labels)
         )
+
+    def clashing_networks(self, subnet: str) -> tuple[str, ...]:
+        """Names of networks on the engine that overlap a subnet: another run's, or somebody else's."""
+        wanted = ipaddress.ip_network(subnet)
+        clashing = []
+        for network in self.client.networks.list():
+            for pool in (network.attrs.get("IPAM") or {}).get("Config") or []:
+                if pool.get("Subnet") and ipaddress.ip_network(pool["Subnet"]).overlaps(wanted):
+                    clashing.append(f"{network.name} ({pool['Subnet']})")
+        return tuple(clashing)

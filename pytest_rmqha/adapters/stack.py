@@ -33,7 +33,7 @@ from pytest_rmqha.config.override import (
     override,
     proxies_for,
 )
-from pytest_rmqha.errors import HarnessError, StackNotUp, ToolFailed
+from pytest_rmqha.errors import HarnessError, StackNotUp, ToolFailed, UserInputError
 from pytest_rmqha.links import Link, Links
 from pytest_rmqha.outside import ClientWire
 from pytest_rmqha.steady import SteadyState
@@ -152,9 +152,12 @@ class Stack:
     def api_at(self, address: str) -> Management:
         return Management(address, ADMIN, self.secrets.admin)
 
-    def dump(self, name: str) -> None:
+    def dump(self, name: str, error: str = "") -> None:
         """Everything one wants to look at after a red verdict, into the run's folder, secrets masked."""
-        evidence.collect(self.engine, self.topology, self.cluster, self.reports / "evidence" / name, self.secrets.mask)
+        folder = self.reports / "evidence" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "error.txt").write_text(self.secrets.mask(error))
+        evidence.collect(self.engine, self.topology, self.cluster, folder, self.secrets.mask)
 
     def facts(self) -> dict[str, str]:
         """For a report's environment: what ran where."""
@@ -187,6 +190,14 @@ class Stack:
         return PacketFilter(self.engine, service, self.images["balancer"])
 
     def up(self) -> None:
+        clashing = self.engine.clashing_networks(self.topology.subnet)
+        if clashing:
+            raise UserInputError(
+                f"subnet of topology {self.topology.name}",
+                f"{self.topology.subnet}, taken by {', '.join(clashing)}",
+                "a subnet that no network on this engine overlaps",
+                "end the other run (rmqha clean), remove that network, or give the topology another subnet",
+            )
         with self._timed("create containers"):
             self.project.create()
             self._copy_files()

@@ -154,7 +154,7 @@ def outages(history: History, events: Sequence[Event]) -> tuple[Outage, ...]:
     zero = began_at(history, events)
     ours = sorted((event for event in events if event.at >= zero), key=lambda event: event.at)
     struck = [event for event in ours if event.kind == "fault.injected"]
-    ends = [*(event.at for event in struck[1:]), float("inf")]
+    ends = [*(event.at for event in struck), math.inf][1:]
     return tuple(_outage(history, ours, fault, end) for fault, end in zip(struck, ends, strict=True))
 
 

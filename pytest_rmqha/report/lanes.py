@@ -1,13 +1,14 @@
 """The lanes of the plot: faults, leaders, VIP holders, backend states and the clients that were cut off.
 
-Watchers record changes only. What came before ``axis.start`` sets the state at the start; where nothing did, a dotted
-line says that the state is not known.
+Watchers record changes only. What came before ``axis.start`` sets the state of VIP and backends at the start; where
+nothing did, a dotted line says that the state is not known.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from pytest_rmqha.report import svg
 from pytest_rmqha.report.figures import BESIDE_THE_LOAD, proxy_of
@@ -58,7 +59,7 @@ class FaultSpell:
 
 
 def fault_spells(events: Sequence[Event], axis: svg.Axis) -> list[FaultSpell]:
-    """One for each injection; the same fault may be injected again after it was healed."""
+    """One for each injection since the start; the same fault may be injected again after it was healed."""
     open_: dict[str, dict[str, float]] = {}
     done: list[FaultSpell] = []
 
@@ -68,7 +69,7 @@ def fault_spells(events: Sequence[Event], axis: svg.Axis) -> list[FaultSpell]:
             gone = known.get("gone", axis.end)
             done.append(FaultSpell(title, known["injected"], min(known.get("healed", gone), gone), gone))
 
-    for event in events:
+    for event in (event for event in events if event.at >= axis.start):
         if event.kind == "fault.injected":
             close(event.subject)
             open_[event.subject] = {"injected": event.at}
@@ -85,22 +86,30 @@ def _fault_lanes(events: Sequence[Event], axis: svg.Axis) -> Iterator[Lane]:
     """As many lanes as faults stand at the same time."""
     rows: list[list[FaultSpell]] = []
     for spell in fault_spells(events, axis):
-        room = svg.width_of(spell.title) + 16
+        room = _room(spell)
         row = next((row for row in rows if _ends(row[-1], axis) < axis.x(spell.injected)), None)
         if row is None or axis.x(spell.injected) + room > axis.right:
             row = []
             rows.append(row)
         row.append(spell)
     for place, row in enumerate(rows):
-        yield Lane(
-            "faults",
-            "fault" if place == 0 else "",
-            lambda top, row=row: [s for one in row for s in _fault(one, axis, top)],
-        )  # type: ignore[misc]
+        yield Lane("faults", "fault" if place == 0 else "", partial(_faults, row, axis))
+
+
+def _faults(row: Sequence[FaultSpell], axis: svg.Axis, top: float) -> list[str]:
+    return [shape for spell in row for shape in _fault(spell, axis, top)]
+
+
+def _words(spell: FaultSpell) -> str:
+    return f"{spell.title}, {spell.healed - spell.injected:.1f} s"
+
+
+def _room(spell: FaultSpell) -> float:
+    return svg.width_of(_words(spell)) + 12
 
 
 def _ends(spell: FaultSpell, axis: svg.Axis) -> float:
-    return max(axis.x(spell.gone), axis.x(spell.injected) + svg.width_of(spell.title) + 16)
+    return max(axis.x(spell.gone), axis.x(spell.injected) + _room(spell))
 
 
 def _fault(spell: FaultSpell, axis: svg.Axis, top: float) -> list[str]:
@@ -108,13 +117,11 @@ def _fault(spell: FaultSpell, axis: svg.Axis, top: float) -> list[str]:
     told = (
         f"{spell.title}: {spell.healed - spell.injected:.1f} s, then {spell.gone - spell.healed:.1f} s until seen gone"
     )
-    words = f"{spell.title}, {spell.healed - spell.injected:.1f} s"
-    room = svg.width_of(words) + 8
-    x, anchor = (a + 5, "start") if a + room < axis.right else (axis.right - 4, "end")
+    x, anchor = (a + 5, "start") if a + _room(spell) < axis.right else (axis.right - 4, "end")
     return [
         svg.rect(b, top + 3, c - b, HEIGHT - 6, "url(#healing)", more=f' stroke="{svg.FAULT}"', title=told),
         svg.rect(a, top + 3, max(b - a, 3), HEIGHT - 6, svg.FAULT, title=told),
-        svg.text(x, top + 15, words, anchor=anchor, bold=True, halo=True),
+        svg.text(x, top + 15, _words(spell), anchor=anchor, bold=True, halo=True),
     ]
 
 
@@ -148,29 +155,28 @@ def _unknown_before(found: Sequence[Spell], axis: svg.Axis, top: float) -> list[
 
 
 def _leader_lanes(events: Sequence[Event], axis: svg.Axis) -> Iterator[Lane]:
-    for queue, found in _by(events, "leader", lambda event: event.subject).items():
+    """Of this scenario's queues: one with the same name before it lived in another vhost."""
+    for queue, found in _by([e for e in events if e.at >= axis.start], "leader", lambda event: event.subject).items():
         held = spells(found, axis, lambda event: event.text or str(event.data.get("node", "?")))
+        yield Lane("leaders", f"leader of {queue}", partial(_leaders, held, axis))
 
-        def draw(top: float, held: Sequence[Spell] = held) -> list[str]:
-            shapes = _unknown_before(held, axis, top)
-            for spell in held:
-                a, b = axis.x(spell.start), axis.x(spell.end)
-                shapes.append(
-                    svg.rect(
-                        a,
-                        top + 3,
-                        b - a,
-                        HEIGHT - 6,
-                        svg.BAND,
-                        title=f"{spell.state} for {spell.end - spell.start:.1f} s",
-                    )
-                )
-                if spell.start > axis.start:
-                    shapes.append(svg.line(a, top, a, top + HEIGHT, svg.INK, width=2.4))
-                shapes.append(svg.text(a + 6, top + 15, svg.shortened(spell.state.removeprefix("rabbit@"), b - a - 8)))
-            return shapes
 
-        yield Lane("leaders", f"leader of {queue}", draw)
+def _leaders(held: Sequence[Spell], axis: svg.Axis, top: float) -> list[str]:
+    shapes = _unknown_before(held, axis, top)
+    for spell in held:
+        a, b = axis.x(spell.start), axis.x(spell.end)
+        told = f"{spell.state} for {spell.end - spell.start:.1f} s"
+        shapes.append(svg.rect(a, top + 3, b - a, HEIGHT - 6, svg.BAND, title=told))
+        if spell.start > axis.start:
+            shapes.append(svg.line(a, top, a, top + HEIGHT, svg.INK, width=2.4))
+        shapes.append(svg.text(a + 6, top + 15, svg.shortened(spell.state.removeprefix("rabbit@"), b - a - 8)))
+    return shapes
+
+
+def _hold(event: Event) -> str:
+    if event.data.get("held"):
+        return "held"
+    return "unanswered" if event.text == "unanswered" else "not held"
 
 
 def _vip_lanes(events: Sequence[Event], axis: svg.Axis) -> Iterator[Lane]:
@@ -180,18 +186,8 @@ def _vip_lanes(events: Sequence[Event], axis: svg.Axis) -> Iterator[Lane]:
         return f"{event.data.get('member', '?')}" + (f" {event.subject}" if many else "")
 
     for label, found in _by(events, "vip", member).items():
-        seen = spells(
-            found,
-            axis,
-            lambda event: (
-                "held" if event.data.get("held") else "unanswered" if event.text == "unanswered" else "not held"
-            ),
-        )
-        yield Lane(
-            "vip",
-            f"VIP on {label}",
-            lambda top, seen=seen: _states(seen, axis, top, {"held": svg.PUBLISH}, quiet="not held"),
-        )  # type: ignore[misc]
+        seen = spells(found, axis, _hold)
+        yield Lane("vip", f"VIP on {label}", partial(_states, seen, axis, {"held": svg.PUBLISH}, "not held"))
 
 
 def _backend_lanes(events: Sequence[Event], axis: svg.Axis) -> Iterator[Lane]:
@@ -204,10 +200,10 @@ def _backend_lanes(events: Sequence[Event], axis: svg.Axis) -> Iterator[Lane]:
         seen = spells(found, axis, lambda event: str(event.data.get("state") or event.text))
         balancer, _, server = name.partition("/")
         label = f"{balancer}: {server if len(proxies) > 1 else server.rpartition('/')[2]}"
-        yield Lane("backends", label, lambda top, seen=seen: _states(seen, axis, top, {"DOWN": svg.BAD}, quiet="UP"))  # type: ignore[misc]
+        yield Lane("backends", label, partial(_states, seen, axis, {"DOWN": svg.BAD}, "UP"))
 
 
-def _states(found: Sequence[Spell], axis: svg.Axis, top: float, loud: dict[str, str], quiet: str) -> list[str]:
+def _states(found: Sequence[Spell], axis: svg.Axis, loud: dict[str, str], quiet: str, top: float) -> list[str]:
     """The quiet state is a thin line, the loud one a tall bar, anything else a grey one; tall ones say what they are."""
     shapes = _unknown_before(found, axis, top)
     for spell in found:
@@ -229,7 +225,7 @@ def _client_lanes(events: Sequence[Event], axis: svg.Axis) -> Iterator[Lane]:
     groups = _by(ours, "client", lambda event: event.subject)
     cut = {role: found for role, found in groups.items() if any(e.text in ("disconnected", "cancelled") for e in found)}
     for role in list(cut)[:MOST_CLIENTS]:
-        yield Lane("clients", f"client {role}", lambda top, found=cut[role]: _client(found, axis, top))  # type: ignore[misc]
+        yield Lane("clients", f"client {role}", partial(_client, cut[role], axis))
     if len(cut) > MOST_CLIENTS:
         left = ", ".join(list(cut)[MOST_CLIENTS:])
         words = svg.shortened(f"cut off too: {left}", axis.right - axis.left)

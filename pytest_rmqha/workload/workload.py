@@ -179,8 +179,8 @@ class Workload:
         self.wire.ask("probe", role="prober", every=0.5, timeout=5)
 
     def _end(self, drain: bool, *, settle: Budget) -> History:
-        for queue in self.queues:
-            self.wire.ask("stop", stream=self.stream_of(queue), within=settle.seconds + 15)
+        for stream in self.wire.ask("progress", within=10)["streams"]:
+            self.wire.ask("stop", stream=stream, within=settle.seconds + 15)
         if drain:
             self.wire.ask("drain", within=settle.seconds + 15, quiet=1.0, **{"for": settle.seconds})
         self.wire.ask("stop", role="*", within=30)

@@ -59,9 +59,10 @@ def the_leaders_node_is_killed(stage: Stage) -> Seen:
     in_sync, two_before = cluster.replicas(ha).in_sync - {victim.name}, cluster.replicas(two).members
     workload.prepare()
     workload.publish_some(plain, PLAIN_PERSISTENT, stream="plain")
+    workload.publish_some(two, PLAIN_PERSISTENT, stream="two")
 
     with workload.running():
-        clients = _clients_of(elsewhere, cluster, victim)
+        clients = _clients_of(elsewhere, workload, cluster, victim)
         _flood(workload, flooded, victim)
         with stage.chaos.inject(killed(cluster, victim)):
             promoted = cluster.await_leader(ha, other_than=victim, within=seconds(15))
@@ -119,24 +120,27 @@ def _two_replicas_with_its_mirror_on(victim: Node, home: Node, stage: Stage) -> 
     raise NoVerdict(f"no queue with exactly two replicas got its mirror on {victim} in 12 tries")
 
 
-def _clients_of(queue: str, cluster: Cluster, node: Node) -> tuple[str, ...]:
-    """Roles of the queue's clients whose connection is on ``node``, by the connection names they give themselves."""
+def _clients_of(queue: str, workload: Workload, cluster: Cluster, node: Node) -> tuple[str, ...]:
+    """Publishers to a queue led elsewhere whose connection is on ``node``: more of them until the balancer sends one there."""
 
-    def ask() -> tuple[str, ...]:
+    def places() -> dict[str, str]:
         found = cluster.any_answering(excluded=(node,)).api.get("connections")
-        names = [
-            (c.get("user_provided_name") or c.get("client_properties", {}).get("connection_name", ""), c.get("node"))
-            for c in found
-        ]
-        return tuple(sorted(name for name, where in names if where == node.name and name))
+        return {str(c.get("client_properties", {}).get("connection_name", "")): str(c.get("node")) for c in found}
 
-    return await_match(
-        ask,
-        lambda names: len(names) > 0,
-        what=f"named client connections on {node}",
-        within=seconds(10),
-        ignore=(ToolFailed,),
-    )
+    for number in range(6):
+        stream = f"elsewhere.{number}"
+        workload.wire.ask("publish", stream=stream, queue=queue, rate=20, window=100)
+        seen = await_match(
+            places,
+            lambda where, stream=stream: stream in where,
+            what=f"the connection of {stream} in the API",
+            within=seconds(10),
+            every=0.1,
+            ignore=(ToolFailed,),
+        )
+        if seen[stream] == node.name:
+            return (stream,)
+    return ()
 
 
 def _flood(workload: Workload, queue: str, node: Node) -> None:

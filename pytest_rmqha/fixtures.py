@@ -81,13 +81,15 @@ def rmq_stack(request: pytest.FixtureRequest, rmq_settings: Settings, rmq_topolo
         timeline=Timeline(),
     )
     began = time.monotonic()
+    allure_folder = request.config.getoption("allure_report_dir", None)
+    allure.write_categories(allure_folder)
     try:
         stack.up()
         run.facts["bring_up_seconds"] = round(time.monotonic() - began, 1)
         run.facts["bring_up"] = {label: round(took, 1) for label, took in stack.took.items()}
         run.facts["images"] = dict(stack.engine.image_digests())
         run.facts["config_sha256"] = {m: {f.name: f.sha256 for f in files} for m, files in stack.config_files.items()}
-        allure.write_run_files(request.config.getoption("allure_report_dir", None), stack.facts())
+        allure.write_environment(allure_folder, stack.facts())
         request.config.stash[STACK] = stack
         yield stack
     except UserInputError as error:

@@ -94,7 +94,18 @@ class Stage:
         """A load on declared queues, through the VIP unless ``host`` pins it to one address."""
         assert self.stack.wire is not None
         access = Access(host or self.stack.front, LOAD_USER, self.stack.load_password, self.cluster.vhost)
-        workload = Workload(self.stack.wire, self.timeline, access, queues, **options)
+
+        def pending() -> int:
+            """Messages in the workload's queues, unacknowledged ones included; a queue that can't be asked counts as one."""
+            total = 0
+            for queue in queues:
+                try:
+                    total += self.cluster.replicas(queue).messages
+                except (HarnessError, KeyError):
+                    total += 1
+            return total
+
+        workload = Workload(self.stack.wire, self.timeline, access, queues, pending=pending, **options)
         self.workloads.append(workload)
         return workload
 

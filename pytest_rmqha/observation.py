@@ -21,7 +21,7 @@ from pytest_rmqha.workload.history import History
 
 @dataclass
 class Observed:
-    """What a play returned or raised, its history and its part of the timeline."""
+    """What a play returned or raised, its history and the timeline so far (states of before are where its lanes begin)."""
 
     name: str
     result: Any
@@ -35,7 +35,8 @@ class Observed:
     @staticmethod
     def of(stage: Stage, result: Any, error: BaseException | None) -> Observed:
         landed = tuple(f.title for f in stage.chaos.landed)
-        return Observed(stage.name, result, error, stage.history, stage.events, landed, stage.started)
+        so_far = tuple(stage.timeline.between(0, clock.now()))
+        return Observed(stage.name, result, error, stage.history, so_far, landed, stage.started)
 
     def outcome(self) -> Any:
         if self.error is not None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import docker
 import docker.errors
 
 RUN = "rmqha.run"
+GRACE = 60.0
 
 
 @dataclass(frozen=True)
@@ -24,28 +26,52 @@ class LeftRun:
     things: tuple[Any, ...]
 
 
-def owner_is_alive(labels: dict[str, str]) -> bool:
-    """Another host's run counts as alive; after a reboot of this one no process of before is."""
+def owner_is_alive(labels: Mapping[str, str]) -> bool:
+    """Dead only if that can be proved: another host's run counts as alive; no process outlives a reboot.
+
+    ``rmqha.start`` (start_of the owner) tells exactly whether its number was given again. Without it the wall clock has
+    to do, with a minute's grace.
+    """
     if labels.get("rmqha.host") != socket.gethostname():
         return True
     boot = Path("/proc/sys/kernel/random/boot_id")
     if labels.get("rmqha.boot-id") and boot.exists() and boot.read_text().strip() != labels["rmqha.boot-id"]:
         return False
+    if not labels.get("rmqha.pid", "").isdigit():
+        return True
+    pid = int(labels["rmqha.pid"])
     try:
-        os.kill(int(labels["rmqha.pid"]), 0)
-    except (ProcessLookupError, KeyError, ValueError):
+        os.kill(pid, 0)
+    except ProcessLookupError:
         return False
     except PermissionError:
-        return True
-    return _started_before(int(labels["rmqha.pid"]), float(labels.get("rmqha.started", "inf")))
-
-
-def _started_before(pid: int, moment: float) -> bool:
-    """A process that began after the run is not its owner: the number was given again."""
-    try:
-        return Path(f"/proc/{pid}").stat().st_ctime <= moment + 2
-    except OSError:
+        pass
+    state, began = _state_and_start(pid)
+    if state in ("Z", "X"):
         return False
+    if not began:
+        return True
+    if labels.get("rmqha.start"):
+        return began == labels["rmqha.start"]
+    uptime = float(Path("/proc/uptime").read_text().split()[0])
+    began_at = time.time() - uptime + int(began) / os.sysconf("SC_CLK_TCK")
+    return began_at <= float(labels.get("rmqha.started", "inf")) + GRACE
+
+
+def start_of(pid: int) -> str:
+    """A process's start in clock ticks since boot (proc(5), field 22 of stat); empty where that can't be read.
+
+    Not the time of ``/proc/PID``: that is the moment when somebody first looked there.
+    """
+    return _state_and_start(pid)[1]
+
+
+def _state_and_start(pid: int) -> tuple[str, str]:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return fields[0], fields[19]
+    except (OSError, IndexError):
+        return "", ""
 
 
 def found() -> list[LeftRun]:
@@ -64,8 +90,9 @@ def found() -> list[LeftRun]:
     return [LeftRun(run, owner_is_alive(labels[run]), tuple(of)) for run, of in things.items()]
 
 
-def remove(run: LeftRun, say: Callable[[str], None]) -> None:
-    """Containers first (with their anonymous volumes), then what they used."""
+def remove(run: LeftRun, say: Callable[[str], None]) -> bool:
+    """Containers first (with their anonymous volumes), then what they used. False if the engine kept something."""
+    whole = True
     for thing in run.things:
         name = getattr(thing, "name", thing.id)
         try:
@@ -75,7 +102,12 @@ def remove(run: LeftRun, say: Callable[[str], None]) -> None:
                 thing.remove()
         except docker.errors.NotFound:
             continue
+        except docker.errors.APIError as error:
+            whole = False
+            say(f"can't remove {name} of run {run.name}: {error.explanation or error}")
+            continue
         say(f"removed {name} of run {run.name}")
+    return whole
 
 
 def sweep(say: Callable[[str], None]) -> int:

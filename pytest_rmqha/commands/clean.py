@@ -15,14 +15,14 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 
 def run(arguments: argparse.Namespace) -> int:
-    removed = 0
+    """1 if something that was to go is still there."""
+    removed, whole = 0, True
     for left in leftovers.found():
         if arguments.all or left.name == arguments.name or (arguments.name is None and not left.alive):
-            leftovers.remove(left, print)
+            whole = leftovers.remove(left, print) and whole
             removed += 1
         else:
-            print(
-                f"left alone: run {left.name} ({len(left.things)} things, {'its owner lives' if left.alive else 'not asked for'})"
-            )
+            why = "its owner lives" if left.alive else "not asked for"
+            print(f"left alone: run {left.name} ({len(left.things)} things, {why})")
     print(f"removed {removed} {'run' if removed == 1 else 'runs'}")
-    return 0
+    return 0 if whole else 1

@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 
 from pytest_rmqha.adapters.doctor import CHECKS
+from pytest_rmqha.adapters.doctor import run as look
+
+WORDS = {True: "ok", False: "MISSING", None: "unknown"}
 
 
 def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -13,9 +16,10 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 
 def run(_arguments: argparse.Namespace) -> int:
+    """1 if something is missing; what could not be looked at is said and is no reason."""
     good = True
-    for name, look, remedy in CHECKS:
-        ok, seen = look()
-        good = good and ok
-        print(f"{'ok     ' if ok else 'MISSING'} {name}: {seen}" + ("" if ok else f". To do: {remedy}"))
+    for check in CHECKS:
+        found, seen = look(check)
+        good = good and found is not False
+        print(f"{WORDS[found]:<8}{check.name}: {seen}" + ("" if found is not False else f". To do: {check.remedy}"))
     return 0 if good else 1

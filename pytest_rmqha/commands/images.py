@@ -6,30 +6,42 @@ import argparse
 import os
 import time
 
-from pytest_rmqha.adapters.images import ensure, programs
-from pytest_rmqha.images.spec import LINES, wanted
+from pytest_rmqha.adapters.images import ensure, missing, programs
+from pytest_rmqha.images.spec import LINES, ROLES, wanted
 
 
 def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = subparsers.add_parser("images", help="list, build or verify the images")
-    parser.add_argument("act", choices=("list", "build", "verify"))
-    parser.add_argument("--line", default="3.10", help=f"RabbitMQ line: {', '.join(LINES)}")
+    parser.add_argument("act", choices=("list", "build", "verify"), help="verify builds, too, and starts the programs")
+    parser.add_argument(
+        "--line", default=os.environ.get("RMQ_VERSION") or "3.10", help=f"RabbitMQ line: {', '.join(LINES)}"
+    )
     parser.add_argument("--all-lines", action="store_true", help="every line")
     parser.add_argument("--registry", default=os.environ.get("RMQ_REGISTRY"), help="registry and path to pull from")
+    for role in ROLES:
+        parser.add_argument(
+            f"--{role}-image",
+            default=os.environ.get(f"RMQ_{role.upper()}_IMAGE"),
+            metavar="IMAGE",
+            help="taken as it is instead of ours",
+        )
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
+    given = {role: getattr(arguments, f"{role}_image") for role in ROLES}
+    overrides = {role: image for role, image in given.items() if image}
     for line in LINES if arguments.all_lines else (arguments.line,):
-        specs = wanted(line, {})
+        specs = wanted(line, overrides)
         if arguments.act == "list":
+            absent = {spec.role for spec in missing(specs)}
             for spec in specs:
-                print(f"{line:<5} {spec.role:<10} {spec.tag}")
+                print(f"{line:<5} {spec.role:<10} {'missing' if spec.role in absent else 'here':<8} {spec.tag}")
             continue
         began = time.monotonic()
         ensure(specs, registry=arguments.registry or None, say=lambda text: print(f"images: {text}", flush=True))
         if arguments.act == "verify":
             for role, said in programs(specs).items():
-                print(f"images: {line} {role}: {said}")
+                print(f"images: {line} {role}: {said}", flush=True)
         print(f"images: line {line} ready after {time.monotonic() - began:.0f} s", flush=True)
     return 0

@@ -115,7 +115,7 @@ def keepalived_killed(balancer: Balancer, vip: Vip) -> Fault:
 
 def vrrp_dropped(balancer: Balancer, vip: Vip) -> Fault:
     """VRRP (protocol 112) dropped both ways at one balancer: each believes that it is alone."""
-    rules = (("input", "meta l4proto vrrp"), ("output", "meta l4proto vrrp"))
+    rules = (("input", "meta l4proto 112"), ("output", "meta l4proto 112"))
     return packets_dropped(
         balancer.service,
         balancer.filter,
@@ -130,7 +130,7 @@ def vrrp_deaf(balancer: Balancer, vip: Vip) -> Fault:
     return packets_dropped(
         balancer.service,
         balancer.filter,
-        (("input", "meta l4proto vrrp"),),
+        (("input", "meta l4proto 112"),),
         title=f"{balancer} deaf to VRRP",
         gone=lambda: _whole(balancer, vip),
     )

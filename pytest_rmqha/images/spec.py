@@ -9,7 +9,7 @@ from importlib.metadata import files, version
 from pathlib import Path
 
 from pytest_rmqha import data
-from pytest_rmqha.errors import UserInputError
+from pytest_rmqha.errors import ToolFailed, UserInputError
 
 TOXIPROXY = "2.12.0"
 TOXIPROXY_MODULE = f"github.com/Shopify/toxiproxy/v2/cmd/server@v{TOXIPROXY}"
@@ -24,27 +24,42 @@ class Line:
 
     name: str
     suite: str
+    haproxy: str
 
 
 LINES: Mapping[str, Line] = {
     line.name: line
-    for line in (Line("3.8", "bullseye"), Line("3.10", "bookworm"), Line("4.0", "trixie"), Line("4.3", "forky"))
+    for line in (
+        Line("3.8", "bullseye", "2.2"),
+        Line("3.10", "bookworm", "2.6"),
+        Line("4.0", "trixie", "3.0"),
+        Line("4.3", "forky", "3.2"),
+    )
 }
 
 
 @dataclass(frozen=True)
 class ImageSpec:
-    """One image. ``override``: somebody's own, taken as it is. ``context``: file in the build -> content."""
+    """One image. ``override``: somebody's own, taken as it is. ``context``: file in the build -> content.
+
+    ``version``: how the version of its main program begins; None where anything will do.
+    """
 
     role: str
     tag: str
     suite: str
     context: Mapping[str, bytes]
     override: str | None = None
+    version: str | None = None
 
     @property
     def base(self) -> str | None:
         return None if self.role == "toxiproxy" else f"debian:{self.suite}-slim"
+
+    @property
+    def own_base(self) -> str:
+        """What a base that was made from packages is called."""
+        return f"rmqha/base:{self.suite}"
 
     @property
     def apt_options(self) -> str:
@@ -77,24 +92,38 @@ def _client_context() -> dict[str, bytes]:
     context = _folder("client")
     here = Path(__file__).parent.parent / "client"
     context.update({f"client/{p.name}": p.read_bytes() for p in sorted(here.glob("*.py"))})
-    for file in files("pika") or []:
-        if file.parts[0] == "pika" and file.suffix == ".py":
-            context[f"site/{file.as_posix()}"] = Path(str(file.locate())).read_bytes()
-    return context
+    library = {
+        f"site/{file.as_posix()}": Path(str(file.locate())).read_bytes()
+        for file in files("pika") or []
+        if file.parts[0] == "pika" and file.suffix == ".py"
+    }
+    if not library:
+        raise ToolFailed("pika is installed here without a list of its files: install it with pip, then try again")
+    return context | library
 
 
 def wanted(version_line: str, overrides: Mapping[str, str]) -> tuple[ImageSpec, ...]:
-    """The four images of a line; ``overrides``: role -> image to take instead."""
-    suite = line(version_line).suite
+    """The four images of a line; ``overrides``: role -> image to take instead, exactly that."""
+    unknown = sorted(set(overrides) - set(ROLES))
+    if unknown:
+        raise UserInputError("image for a role", ", ".join(unknown), ", ".join(ROLES), "name one of these roles")
+    of_line = line(version_line)
+    names = {
+        "broker": version_line,
+        "balancer": of_line.suite,
+        "toxiproxy": TOXIPROXY,
+        "client": f"pika{version('pika')}",
+    }
+    versions = {"broker": f"{version_line}.", "balancer": f"{of_line.haproxy}.", "toxiproxy": TOXIPROXY}
     specs = []
     for role in ROLES:
+        suite = of_line.suite if role in ("broker", "balancer") else "bookworm"
+        own = overrides.get(role)
+        if own:
+            specs.append(ImageSpec(role, own, suite, {}, own))
+            continue
         context = _client_context() if role == "client" else _folder(role)
-        name = {"broker": version_line, "balancer": suite, "toxiproxy": TOXIPROXY, "client": f"pika{version('pika')}"}[
-            role
-        ]
-        of = suite if role in ("broker", "balancer") else "bookworm"
-        digest = _digest(context, role, of if role != "toxiproxy" else TOXIPROXY)
-        specs.append(
-            ImageSpec(role, overrides.get(role) or f"rmqha/{role}:{name}-{digest}", of, context, overrides.get(role))
-        )
+        digest = _digest(context, role, TOXIPROXY if role == "toxiproxy" else suite)
+        tag = f"rmqha/{role}:{names[role]}-{digest}"
+        specs.append(ImageSpec(role, tag, suite, context, None, versions.get(role)))
     return tuple(specs)

@@ -212,7 +212,7 @@ def _states(found: Sequence[Spell], axis: svg.Axis, loud: dict[str, str], quiet:
         if spell.state == quiet:
             shapes.append(svg.rect(a, top + 9, b - a, 4, svg.GOOD if quiet == "UP" else svg.BAND, title=told))
             continue
-        words = svg.shortened(told, b - a - 8)
+        words = next((said for said in (told, spell.state) if svg.width_of(said) <= b - a - 8), "")
         known = spell.state in loud
         shapes.append(svg.rect(a, top + 3, max(b - a, 2), HEIGHT - 6, loud.get(spell.state, svg.BAND), title=told))
         shapes.append(svg.text(a + 6, top + 15, words, fill="white" if known else svg.INK, bold=known))

@@ -54,11 +54,8 @@ def panel(history: History, kind: str, axis: svg.Axis, top: float) -> list[str]:
             for share in (0.5, 1.0)
         ]
     if peak > highest:
-        shapes.append(
-            svg.text(
-                axis.right - 4, top + 10, f"cut off, peak {peak:,.0f}", anchor="end", fill=svg.SOFT, size=11, halo=True
-            )
-        )
+        words = f"cut off, peak {peak:,.0f}"
+        shapes.append(svg.text(axis.left - 10, top + 80, words, anchor="end", fill=svg.SOFT, size=11))
     return shapes + _worst(history, kind, nothing, axis, top)
 
 

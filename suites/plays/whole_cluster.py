@@ -100,7 +100,10 @@ def _through(stage: Stage, fault: Fault, transient: int = 0) -> tuple[Workload, 
 
 
 def _waits_for_its_peers(stage: Stage, node: Node) -> bool:
-    """The node says in its log that it waits, and does not listen."""
+    """The node says in its log that it waits, and does not listen.
+
+    It takes 40 s to get there (measured on 3.10.8): it dials each dead peer several times first, 7 s each.
+    """
     stage_started = clock.utc(stage.started)
 
     def says() -> bool:
@@ -109,4 +112,4 @@ def _waits_for_its_peers(stage: Stage, node: Node) -> bool:
             WAITING in line and line[:26] >= stage_started.strftime("%Y-%m-%dT%H:%M:%S.%f")[:26] for line in lines
         )
 
-    return await_match(says, bool, what=f"{node} waiting for its peers", within=seconds(30)) and not node.answers()
+    return await_match(says, bool, what=f"{node} waiting for its peers", within=seconds(70)) and not node.answers()

@@ -19,12 +19,12 @@ engine:  ## a docker engine with compose, installed where it is missing (root on
 environment:  ## .venv from requirements.lock
 	@scripts/bootstrap.sh
 
-images: engine environment  ## the images of the default line, pulled or built
+images: engine environment  ## the images of the default line, pulled or built (RMQ_VERSION, RMQ_REGISTRY)
 	@.venv/bin/rmqha images build
 
 verify: images  ## the verification run on the reference stack, with its reports
 	@rm -rf $(RESULTS)
-	@status=0; $(PYTEST) suites/ --rmq-topology=$(TOPOLOGY) --alluredir=$(RESULTS) --junitxml=reports/junit.xml || status=$$?; \
+	@mkdir -p reports; status=0; $(PYTEST) suites/ --rmq-topology=$(TOPOLOGY) --alluredir=$(RESULTS) --junitxml=reports/junit.xml || status=$$?; \
 	 scripts/report.sh $(RESULTS) reports/allure-report || echo "verify: the HTML report was not built; the verdict stands"; \
 	 exit $$status
 
@@ -34,6 +34,9 @@ test: images  ## ruff, mypy, unit, plugin, contract and sabotage tests
 	.venv/bin/mypy
 	$(PYTEST) tests/unit tests/plugin tests/contract -q
 	$(PYTEST) tests/sabotage -q
+
+unit: environment  ## the tests that need no engine
+	$(PYTEST) tests/unit tests/plugin -q
 
 sabotage: images  ## planted defects must be red
 	$(PYTEST) tests/sabotage -v

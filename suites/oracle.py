@@ -6,6 +6,7 @@ from pytest_rmqha.checkers.availability import publishing_stalls_for_at_most
 from pytest_rmqha.checkers.delivery import nothing_comes_from_nowhere, nothing_confirmed_is_lost, repeats_say_so
 from pytest_rmqha.checkers.ordering import order_is_kept
 from pytest_rmqha.checkers.verdict import Checker
+from pytest_rmqha.errors import NoVerdict
 from pytest_rmqha.waiting import Budget, seconds
 
 BROKER_KILL = seconds(15)
@@ -19,3 +20,9 @@ UNIVERSAL: tuple[Checker, ...] = (nothing_confirmed_is_lost, nothing_comes_from_
 def universal(stall: Budget) -> tuple[Checker, ...]:
     """The universal oracle and the longest stretch without a confirmed publish."""
     return (*UNIVERSAL, publishing_stalls_for_at_most(stall))
+
+
+def tried(condition: object, why: str) -> None:
+    """What had to be there for the scenario to prove anything; without it there is no verdict, neither green nor red."""
+    if not condition:
+        raise NoVerdict(f"nothing was tried: {why}")

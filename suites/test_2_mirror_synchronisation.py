@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from oracle import universal
+from oracle import tried, universal
 from plays.leader_killed import the_leaders_node_is_killed
 from plays.restarts_without_sync import FILLED, two_restarts_with_and_without_a_sync_between
 
@@ -19,10 +19,8 @@ pytestmark = pytest.mark.rmq_requires("three_nodes", "vip", "mirrors")
 def test_two_restarts_without_syncing_lose_the_queue_when_unsynced_mirrors_may_be_promoted(observe):
     seen = observe(two_restarts_with_and_without_a_sync_between)
 
-    assert seen.confirmed["unsynced"] == FILLED
-    assert seen.unsynced_replicas_before_second > 0, (
-        "the mirror was in sync before the second restart: nothing was demonstrated"
-    )
+    tried(seen.confirmed["unsynced"] == FILLED, f"{seen.confirmed['unsynced']} of {FILLED} messages were confirmed")
+    tried(seen.unsynced_replicas_before_second, "the mirror was in sync before the second restart")
     assert seen.left["unsynced"] == 0, (
         f"{seen.left['unsynced']} of {FILLED} messages were still there: the loss was not seen"
     )
@@ -33,7 +31,7 @@ def test_two_restarts_without_syncing_lose_the_queue_when_unsynced_mirrors_may_b
 def test_the_same_two_restarts_keep_everything_when_the_queue_is_synced_between(observe):
     seen = observe(two_restarts_with_and_without_a_sync_between)
 
-    assert seen.confirmed["synced"] == FILLED
+    tried(seen.confirmed["synced"] == FILLED, f"{seen.confirmed['synced']} of {FILLED} messages were confirmed")
     assert seen.left["synced"] == FILLED
     verify(seen.history_of_synced, nothing_confirmed_is_lost, nothing_comes_from_nowhere)
 

@@ -39,6 +39,7 @@ def build(
             tag=spec.tag,
             rm=True,
             forcerm=True,
+            timeout=int(TOOL_LIMIT),  # between any two words of the build: the SDK sets none
             decode=True,
             buildargs=dict(arguments),
             labels={"rmqha.image": spec.role},

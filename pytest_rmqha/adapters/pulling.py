@@ -10,6 +10,7 @@ import docker
 import docker.errors
 import requests
 import urllib3
+from docker.utils import kwargs_from_env
 
 from pytest_rmqha.images.registry import is_of_this_image_alone, name_and_tag, registry_of, through
 
@@ -17,6 +18,14 @@ Say = Callable[[str], None]
 STILL_FOR = 20.0
 SAY_EVERY = 5.0
 _given_up: dict[str, str] = {}
+
+
+class _LimitedClient(docker.APIClient):
+    """The SDK asks for a pull without any time limit; this one keeps the client's own between any two bytes."""
+
+    def post(self, url: str | bytes, *arguments: Any, **options: Any) -> requests.Response:
+        options["timeout"] = options.get("timeout") or self.timeout
+        return super().post(url, *arguments, **options)
 
 
 class NotPulled(Exception):
@@ -63,14 +72,14 @@ class Puller:
 
     def _pull(self, name: str) -> None:
         repository, tag = name_and_tag(name)
-        client = docker.from_env(timeout=int(self.still_for))
+        client = _LimitedClient(version="auto", timeout=int(self.still_for), **kwargs_from_env())
         said = time.monotonic()
         try:
-            for event in self._moving(client.api.pull(repository, tag=tag, stream=True, decode=True)):
+            for event in self._moving(client.pull(repository, tag=tag, stream=True, decode=True)):
                 if time.monotonic() - said > SAY_EVERY:
                     said = time.monotonic()
                     self.say(f"pulling {name}: {event.get('status', '')} {event.get('progress', '')}".rstrip())
-            client.images.get(name)
+            client.inspect_image(name)  # type: ignore[no-untyped-call]
         except docker.errors.APIError as error:
             raise NotPulled(str(error.explanation or error)) from None
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError) as error:

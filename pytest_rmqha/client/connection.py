@@ -27,6 +27,10 @@ class Target:
     def at(self, host: str | None) -> Target:
         return replace(self, host=host) if host else self
 
+    @property
+    def peer(self) -> str:
+        return f"{self.host}:{self.port}"
+
     def parameters(self, role: str, handshake: float = HANDSHAKE) -> pika.ConnectionParameters:
         return pika.ConnectionParameters(
             host=self.host,
@@ -49,10 +53,16 @@ def open_blocking(target: Target, role: str, meter: Meter, handshake: float = HA
     try:
         connection = pika.BlockingConnection(target.parameters(role, handshake))
     except Exception as error:
-        meter.connected(role, began, False, f"{type(error).__name__} {error}"[:120].strip(), target.host)
+        meter.connected(role, began, False, told(error), target.peer)
         raise
-    meter.connected(role, began, True, "", target.host)
+    meter.connected(role, began, True, "", target.peer)
     return connection
+
+
+def told(error: BaseException) -> str:
+    """Its class and text; pika's AMQPConnectionError has none of its own: what it was raised for is in its arguments."""
+    text = str(error) or ", ".join(map(repr, error.args))
+    return f"{type(error).__name__} {text}".strip()[:120]
 
 
 def back_off(tries: int) -> float:

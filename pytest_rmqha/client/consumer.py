@@ -1,4 +1,4 @@
-"""Consumers with manual acks, and the idle client: both reconnect by themselves and say when."""
+"""Consumers with manual acks; they reconnect and subscribe again by themselves, and say when."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 import pika
 
-from . import sabotage
-from .connection import Target, back_off, open_blocking
+from . import message, sabotage
+from .connection import Target, back_off, open_blocking, told
 from .ledger import Ledger
 from .meter import Meter
 from .wire import event
@@ -20,7 +20,7 @@ LOOK = 0.1
 
 
 class Consumer(threading.Thread):
-    """``hold``: keep what arrives unacknowledged. A delivery is in the ledger before its ack is sent."""
+    """``hold``: keep what arrives unacknowledged until ``release``. A delivery is in the ledger before its ack is sent."""
 
     def __init__(
         self, role: str, ledger: Ledger, lock: threading.Lock, target: Target, meter: Meter, options: dict[str, Any]
@@ -37,7 +37,10 @@ class Consumer(threading.Thread):
         self.connected = False
         self.last_arrival = time.monotonic()
         self.arrived = 0
-        self._deadline = time.monotonic() + LONGEST
+        self.held = 0
+        self._connection: Any = None
+        self._channel: Any = None
+        self._deadline = time.monotonic() + float(options.get("longest") or LONGEST)
         self._first_due = False
         self._again = False
         self._resubscribe = False
@@ -45,7 +48,7 @@ class Consumer(threading.Thread):
     def run(self) -> None:
         self.meter.begin(self.name, "deliver")
         tries = 0
-        while not self.stopping.is_set() and time.monotonic() < self._deadline:
+        while self._is_wanted():
             try:
                 connection = open_blocking(self.target, self.name, self.meter)
             except Exception:
@@ -62,14 +65,26 @@ class Consumer(threading.Thread):
             self.stopping.wait(0.2)
         self.meter.end(self.name, "deliver")
 
-    def stop(self) -> None:
+    def _is_wanted(self) -> bool:
+        return not self.stopping.is_set() and time.monotonic() < self._deadline
+
+    def cease(self) -> None:
         self.stopping.set()
-        self.join(timeout=10)
+
+    def release(self) -> int:
+        """Acknowledge all that is held, and from now on what arrives. How many were held on the connection there is now."""
+        self.hold, held = False, self.held
+        connection, channel = self._connection, self._channel
+        if self.connected and held:
+            connection.add_callback_threadsafe(lambda: channel.basic_ack(0, multiple=True))
+        self.held = 0
+        return held
 
     def _serve(self, connection: pika.BlockingConnection) -> None:
         try:
-            while not self.stopping.is_set():
+            while self._is_wanted():
                 channel = connection.channel()
+                self._connection, self._channel, self.held = connection, channel, 0
                 channel.basic_qos(prefetch_count=self.prefetch)
                 channel.add_on_cancel_callback(self._cancelled)
                 channel.basic_consume(self.queue, self._arrive, auto_ack=not self.ack, exclusive=self.exclusive)
@@ -77,13 +92,13 @@ class Consumer(threading.Thread):
                 self.connected = True
                 event("connected", self.name, again=self._again)
                 self._again = self._first_due = True
-                while not self.stopping.is_set() and not self._resubscribe:
+                while self._is_wanted() and not self._resubscribe:
                     connection.process_data_events(time_limit=LOOK)
                 with contextlib.suppress(Exception):
                     channel.close()
         except Exception as error:
             if not self.stopping.is_set():
-                event("disconnected", self.name, reason=f"{type(error).__name__} {error}"[:120])
+                event("disconnected", self.name, reason=told(error))
 
     def _cancelled(self, _frame: Any) -> None:
         """The broker ended the subscription (its queue moved or went): subscribe again."""
@@ -102,65 +117,11 @@ class Consumer(threading.Thread):
         if self._first_due:
             self._first_due = False
             event("first_delivery", self.name)
-        if self.ack and not self.hold:
+        if self.hold:
+            self.held += 1
+        elif self.ack:
             channel.basic_ack(method.delivery_tag)
 
     def _write(self, body: bytes, redelivered: bool) -> None:
-        parts = body.split(b":", 3)
-        try:
-            stream, number = parts[0].decode(), int(parts[1])
-        except (IndexError, ValueError):
-            stream, number = "", -1
-        self.ledger.arrive(stream, number, redelivered, body[:60].decode(errors="replace"))
-
-
-class Idle(threading.Thread):
-    """A connection that only answers heartbeats; says when it is cut."""
-
-    def __init__(self, role: str, target: Target, meter: Meter) -> None:
-        super().__init__(name=role, daemon=True)
-        self.target, self.meter = target, meter
-        self.stopping = threading.Event()
-        self.connected = False
-
-    def run(self) -> None:
-        tries, until = 0, time.monotonic() + LONGEST
-        while not self.stopping.is_set() and time.monotonic() < until:
-            try:
-                connection = open_blocking(self.target, self.name, self.meter)
-                tries, self.connected = 0, True
-                event("connected", self.name)
-                while not self.stopping.is_set():
-                    connection.process_data_events(time_limit=0.3)
-                connection.close()
-            except Exception as error:
-                if self.connected:
-                    event("disconnected", self.name, reason=f"{type(error).__name__} {error}"[:120])
-                tries += 1
-            self.connected = False
-            self.stopping.wait(back_off(tries))
-
-    def stop(self) -> None:
-        self.stopping.set()
-        self.join(timeout=10)
-
-
-class Prober(threading.Thread):
-    """A new connection every so often, opened to a channel and closed: what a client that starts now would see."""
-
-    def __init__(self, role: str, target: Target, meter: Meter, every: float, timeout: float) -> None:
-        super().__init__(name=role, daemon=True)
-        self.target, self.meter, self.every, self.timeout = target, meter, every, timeout
-        self.stopping = threading.Event()
-
-    def run(self) -> None:
-        until = time.monotonic() + LONGEST
-        while not self.stopping.is_set() and time.monotonic() < until:
-            began = time.monotonic()
-            with contextlib.suppress(Exception):
-                open_blocking(self.target, self.name, self.meter, handshake=self.timeout).close()
-            self.stopping.wait(max(0.05, self.every - (time.monotonic() - began)))
-
-    def stop(self) -> None:
-        self.stopping.set()
-        self.join(timeout=10)
+        stream, number = message.parsed(body)
+        self.ledger.arrive(stream, number, redelivered, body[:60].decode(errors="replace"), self.name)

@@ -108,16 +108,17 @@ class Examples:
 class StreamLedger:
     """One publisher's messages, numbered from 0. A returned message is confirmed too: it counts as returned."""
 
-    MAPS = ("confirmed", "nacked", "returned", "delivered", "repeated", "republished")
+    MAPS = ("confirmed", "nacked", "returned", "delivered", "repeated", "republished", "late")
 
     def __init__(self, name: str, queue: str) -> None:
         self.name, self.queue = name, queue
         self.attempted = 0
         self.confirmed, self.nacked, self.returned = Bitmap(), Bitmap(), Bitmap()
         self.delivered, self.repeated, self.republished = Bitmap(), Bitmap(), Bitmap()
+        self.late = Bitmap()
         self.unflagged, self.out_of_order = Examples(), Examples()
         self.counts = {"confirmed": 0, "nacked": 0, "returned": 0, "delivered": 0}
-        self._highest_fresh = -1
+        self._highest_fresh: dict[str, int] = {}
 
     def attempt(self) -> int:
         number = self.attempted
@@ -142,8 +143,8 @@ class StreamLedger:
         """An unknown one is tried again: that it arrives twice is the publisher's doing, not the broker's."""
         self.republished.set(number)
 
-    def deliver(self, number: int, redelivered: bool) -> bool:
-        """Write an arrival; False when the number was never attempted."""
+    def deliver(self, number: int, redelivered: bool, consumer: str = "") -> bool:
+        """Write an arrival; False when the number was never attempted. The order is one consumer's, as the broker promises."""
         if number >= self.attempted:
             return False
         if self.delivered.test(number):
@@ -154,9 +155,17 @@ class StreamLedger:
             self.delivered.set(number)
             self.counts["delivered"] += 1
         if not redelivered and not self.republished.test(number):
-            if number < self._highest_fresh:
+            highest = self._highest_fresh.get(consumer, -1)
+            if number < highest:
                 self.out_of_order.add(number)
-            self._highest_fresh = max(self._highest_fresh, number)
+            self._highest_fresh[consumer] = max(highest, number)
+        return True
+
+    def find(self, number: int) -> bool:
+        """A sweep after the load found it in a queue: not delivered in time, and not lost. False as for ``deliver``."""
+        if number >= self.attempted:
+            return False
+        self.late.set(number)
         return True
 
     def unanswered(self) -> Bitmap:
@@ -186,9 +195,14 @@ class Ledger:
             self.streams[name] = StreamLedger(name, queue)
         return self.streams[name]
 
-    def arrive(self, stream: str, number: int, redelivered: bool, text: str) -> None:
+    def arrive(self, stream: str, number: int, redelivered: bool, text: str, consumer: str = "") -> None:
         known = self.streams.get(stream)
-        if known is None or number < 0 or not known.deliver(number, redelivered):
+        if known is None or number < 0 or not known.deliver(number, redelivered, consumer):
+            self.unexpected.add(text[:80])
+
+    def swept(self, stream: str, number: int, text: str) -> None:
+        known = self.streams.get(stream)
+        if known is None or number < 0 or not known.find(number):
             self.unexpected.add(text[:80])
 
     def dump(self) -> dict[str, Any]:

@@ -43,14 +43,22 @@ class Meter:
             self._last[(role, kind)] = now
             self.rates[kind][int(now / BUCKET)] += count
 
-    def end(self, role: str, kind: str) -> None:
-        """An open gap counts up to now; what comes later is after the load."""
-        now = time.monotonic()
+    def end(self, role: str, kind: str, at: float | None = None) -> None:
+        """An open gap counts up to ``at`` (now); what comes later is after the load. A role that has ended stays so."""
+        at = time.monotonic() if at is None else at
         with self._lock:
             last = self._last.pop((role, kind), None)
-            if last is not None and now - last >= GAP:
-                self.gaps.append((role, kind, last, now))
-            self.ended = now
+            if last is None:
+                return
+            if at - last >= GAP:
+                self.gaps.append((role, kind, last, at))
+            self.ended = max(at, last, self.ended or 0.0)
+
+    def settle(self, kind: str) -> None:
+        """All there was has moved: the silence since then is nobody's stall."""
+        with self._lock:
+            for key in [key for key in self._last if key[1] == kind]:
+                self.ended = max(self._last.pop(key), self.ended or 0.0)
 
     def took(self, seconds: float) -> None:
         """A confirm's latency, into a logarithmic bucket of its second (bucket n is 1.25 ** n µs)."""

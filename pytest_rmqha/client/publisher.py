@@ -6,6 +6,7 @@ A message whose connection died before its answer is left unanswered: *unknown*.
 from __future__ import annotations
 
 import contextlib
+import sys
 import threading
 import time
 from collections import OrderedDict
@@ -13,19 +14,22 @@ from typing import Any
 
 import pika
 
-from . import sabotage
-from .connection import Target, back_off
+from . import message, sabotage
+from .connection import Target, back_off, told
 from .ledger import StreamLedger
 from .meter import Meter
 from .wire import event
 
 TICK = 0.02
-LONGEST = 900.0
+LONGEST, GRACE = 900.0, 30.0
 MOST = 2_000_000
 
 
 class Publisher(threading.Thread):
-    """``rate`` in messages per second (0: as fast as the window lets it), ``limit`` in messages, ``window`` unanswered ones."""
+    """``rate`` in messages per second (0: as fast as the window lets it), ``limit`` in messages, ``window`` unanswered ones.
+
+    After ``longest`` seconds it ends by itself, answered or not.
+    """
 
     def __init__(self, ledger: StreamLedger, target: Target, meter: Meter, options: dict[str, Any]) -> None:
         super().__init__(name=ledger.name, daemon=True)
@@ -39,16 +43,19 @@ class Publisher(threading.Thread):
         self.mandatory = bool(options.get("mandatory", True))
         self.confirms = bool(options.get("confirms", True))
         self.reconnect = bool(options.get("reconnect", True))
-        self.padding = b"." * max(0, int(options.get("body", 64)) - 32)
+        self.size = int(options.get("body", 64))
         self.again: list[int] = list(options.get("again", ()))
         self.stopping = threading.Event()
         self.connected = False
-        self._deadline = time.monotonic() + LONGEST
+        self._header = message.header_of(ledger.name)
+        self._longest = float(options.get("longest") or LONGEST)
+        self._deadline = time.monotonic() + self._longest
+        self._stopped_at: float | None = None
         self._waiting: OrderedDict[int, tuple[int, float]] = OrderedDict()
         self._connection: Any = None
         self._channel: Any = None
         self._tag = 0
-        self._sent = 0
+        self._sent = self._paced = 0
         self._began = 0.0
         self._blocked = False
         self._was_connected = False
@@ -65,27 +72,32 @@ class Publisher(threading.Thread):
     def run(self) -> None:
         self.meter.begin(self.name, "publish")
         tries = 0
+        answered = True
         while not self.stopping.is_set() and time.monotonic() < self._deadline:
             came_up = self._one_connection()
             self.connected = False
+            answered = not self._waiting
             self._waiting.clear()
             if not self.reconnect and (came_up or self._was_connected):
                 break
             tries = 0 if came_up else tries + 1
-            if self.finished and not self._waiting:
+            if self.finished:
                 break
             self.stopping.wait(back_off(tries))
-        self.meter.end(self.name, "publish")
+        self.meter.end(self.name, "publish", self._stopped_at if answered else None)
 
-    def stop(self, within: float) -> bool:
-        """No more attempts; wait for the answers that are due. False if some never came."""
+    def cease(self) -> None:
+        """No more attempts."""
+        self._stopped_at = self._stopped_at or time.monotonic()
         self.stopping.set()
+
+    def settle(self, within: float) -> bool:
+        """Wait for the answers that are due, then close. False if some never came; the thread ends soon after."""
         until = time.monotonic() + within
         while self.is_alive() and self.connected and self._waiting and time.monotonic() < until:
             time.sleep(0.02)
         answered = not self._waiting
         self._close()
-        self.join(timeout=10)
         return answered
 
     def _close(self) -> None:
@@ -107,11 +119,11 @@ class Publisher(threading.Thread):
         opened = threading.Event()
 
         def failed(connection: Any, error: Any) -> None:
-            self.meter.connected(self.name, began, False, f"{type(error).__name__} {error}"[:120], self.target.host)
+            self.meter.connected(self.name, began, False, told(error), self.target.peer)
             connection.ioloop.stop()
 
         def up(connection: Any) -> None:
-            self.meter.connected(self.name, began, True, "", self.target.host)
+            self.meter.connected(self.name, began, True, "", self.target.peer)
             connection.add_on_connection_blocked_callback(lambda *_: self._block(True))
             connection.add_on_connection_unblocked_callback(lambda *_: self._block(False))
             connection.channel(on_open_callback=lambda channel: self._open(channel, opened))
@@ -130,7 +142,7 @@ class Publisher(threading.Thread):
             )
             self._connection.ioloop.start()
         except Exception as error:
-            self.meter.connected(self.name, began, False, f"{type(error).__name__} {error}"[:120], self.target.host)
+            self.meter.connected(self.name, began, False, told(error), self.target.peer)
         with contextlib.suppress(Exception):
             self._connection.ioloop.close()
         return opened.is_set()
@@ -152,9 +164,14 @@ class Publisher(threading.Thread):
         self._tick()
 
     def _tick(self) -> None:
+        over = time.monotonic() - self._deadline
+        if over >= 0 and not self.stopping.is_set():
+            print(f"{self.name}: ended by itself after {self._longest:.0f} s", file=sys.stderr, flush=True)
+            self._stopped_at = time.monotonic()
+            self.stopping.set()
         self._pump()
         if self._connection is not None and self._connection.is_open:
-            if (self.stopping.is_set() and not self._waiting) or (self.finished and not self._waiting):
+            if over >= GRACE or (not self._waiting and (self.stopping.is_set() or self.finished)):
                 self._connection.close()
             else:
                 self._connection.ioloop.call_later(TICK, self._tick)
@@ -194,7 +211,7 @@ class Publisher(threading.Thread):
         self._channel.basic_publish(
             self.exchange,
             self.queue,
-            b"%s:%d:%d:%s" % (self.name.encode(), number, int(now * 1e6), self.padding),
+            message.body(self._header, number, now, self.size),
             pika.BasicProperties(delivery_mode=2 if self.persistent else 1),
             mandatory=self.mandatory,
         )
@@ -231,4 +248,4 @@ class Publisher(threading.Thread):
             self._pump()
 
     def _returned(self, _channel: Any, _method: Any, _properties: Any, body: bytes) -> None:
-        self.ledger.give_back(int(body.split(b":", 2)[1]))
+        self.ledger.give_back(message.parsed(body)[1])

@@ -5,18 +5,32 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from . import sabotage
+from . import message, sabotage
 from .connection import Target, open_blocking
-from .consumer import Consumer, Idle, Prober
+from .consumer import Consumer
+from .idle import Idle
 from .ledger import Ledger
 from .meter import Meter
+from .prober import Prober
 from .publisher import Publisher
 
-PROTOCOL = 1
+PROTOCOL, CLOSING = 1, 10.0
+NEEDED = {
+    "open": ("host", "user", "password", "vhost"),
+    "declare": ("queues",),
+    "publish": ("stream", "queue"),
+    "republish": ("stream",),
+    "consume": ("role", "queue"),
+    "release": ("role",),
+    "idle": ("role",),
+    "probe": ("role",),
+    "get": ("queue",),
+}
 Answer = dict[str, Any]
+Role = Consumer | Idle | Prober
 
 
 class Refused(Exception):
@@ -34,7 +48,7 @@ class Session:
         sabotage.begin()
         self.ledger, self.meter, self.lock = Ledger(), Meter(), threading.Lock()
         self.publishers: dict[str, Publisher] = {}
-        self.roles: dict[str, Consumer | Idle | Prober] = {}
+        self.roles: dict[str, Role] = {}
 
     def do(self, verb: str, request: dict[str, Any]) -> Answer:
         verbs: dict[str, Callable[[dict[str, Any]], Answer]] = {
@@ -44,6 +58,7 @@ class Session:
             "publish": self._publish,
             "republish": self._republish,
             "consume": self._consume,
+            "release": self._release,
             "idle": self._idle,
             "probe": self._probe,
             "stop": self._stop,
@@ -55,6 +70,9 @@ class Session:
         }
         if verb not in verbs:
             raise Refused(f"unknown verb {verb!r}; there are {', '.join(verbs)}, bye")
+        missing = [name for name in NEEDED.get(verb, ()) if name not in request]
+        if missing:
+            raise Refused(f"{verb} needs {', '.join(missing)}")
         return verbs[verb](request)
 
     def _at(self, request: dict[str, Any]) -> Target:
@@ -99,9 +117,8 @@ class Session:
     def _republish(self, r: dict[str, Any]) -> Answer:
         """Publish what is unknown of a stream once more, through ``host``; answered when every one has its answer."""
         name = str(r["stream"])
+        self._end([self._publisher(name)], [], 5)
         ledger = self.ledger.streams[name]
-        if self.publishers[name].is_alive():
-            self.publishers[name].stop(5)
         unknown = list(ledger.unanswered().ones())
         options = {"queue": ledger.queue, "again": unknown, "limit": 1, "window": 500}
         publisher = Publisher(ledger, self._at(r), self.meter, options)
@@ -114,6 +131,12 @@ class Session:
         self._start(Consumer(str(r["role"]), self.ledger, self.lock, self._at(r), self.meter, r))
         return {}
 
+    def _release(self, r: dict[str, Any]) -> Answer:
+        consumer = self.roles.get(str(r["role"]))
+        if not isinstance(consumer, Consumer):
+            raise Refused(f"no consumer {r['role']!r}; there are {', '.join(self.roles) or 'none'}")
+        return {"released": consumer.release()}
+
     def _idle(self, r: dict[str, Any]) -> Answer:
         self._start(Idle(str(r["role"]), self._at(r), self.meter))
         return {}
@@ -124,7 +147,7 @@ class Session:
         )
         return {}
 
-    def _start(self, role: Consumer | Idle | Prober) -> None:
+    def _start(self, role: Role) -> None:
         old = self.roles.get(role.name)
         if old is not None and old.is_alive():
             raise Refused(f"role {role.name} is running already")
@@ -132,21 +155,37 @@ class Session:
         role.start()
 
     def _stop(self, r: dict[str, Any]) -> Answer:
+        """``stream`` (``*``: all) waits for the answers that are due, ``within`` s; ``role`` "*" is everything."""
         if "stream" in r:
-            publisher = self.publishers.get(str(r["stream"]))
-            if publisher is None:
-                raise Refused(f"no stream {r['stream']!r}; there are {', '.join(self.publishers) or 'none'}")
-            return {"answered": publisher.stop(float(r.get("within", 10)))}
+            streams = list(self.publishers) if r["stream"] == "*" else [str(r["stream"])]
+            return {"answered": self._end([self._publisher(n) for n in streams], [], float(r.get("within", 10)))}
+        if "role" not in r:
+            raise Refused("stop needs stream or role")
         names = list(self.roles) if r["role"] == "*" else [str(r["role"])]
-        for publisher in self.publishers.values() if r["role"] == "*" else ():
-            publisher.stop(1)
         for name in names:
             if name not in self.roles:
                 raise Refused(f"no role {name!r}; there are {', '.join(self.roles) or 'none'}")
-            self.roles[name].stopping.set()
-        for name in names:
-            self.roles[name].stop()
+        publishers = list(self.publishers.values()) if r["role"] == "*" else []
+        self._end(publishers, [self.roles[name] for name in names], 1)
         return {}
+
+    @staticmethod
+    def _end(publishers: Sequence[Publisher], roles: Sequence[Role], within: float) -> bool:
+        """All at the same time, so that a frozen broker costs ``within`` and CLOSING once. False if answers are missing."""
+        threads: list[Publisher | Role] = [*publishers, *roles]
+        for thread in threads:
+            thread.cease()
+        until = time.monotonic() + within
+        answered = [publisher.settle(until - time.monotonic()) for publisher in publishers]
+        until = time.monotonic() + CLOSING
+        for thread in threads:
+            thread.join(timeout=max(0.0, until - time.monotonic()))
+        return all(answered)
+
+    def _publisher(self, name: str) -> Publisher:
+        if name not in self.publishers:
+            raise Refused(f"no stream {name!r}; there are {', '.join(self.publishers) or 'none'}")
+        return self.publishers[name]
 
     def _progress(self) -> Answer:
         streams = {
@@ -175,38 +214,35 @@ class Session:
             if still >= (quiet if not self._missing() else patience):
                 break
             time.sleep(0.05)
-        return {"missing": self._missing()}
+        missing = self._missing()
+        if not missing:
+            self.meter.settle("deliver")
+        return {"missing": missing}
 
     def _missing(self) -> int:
         with self.lock:
             return sum((s.confirmed - s.delivered).count() for s in self.ledger.streams.values())
 
     def _get(self, r: dict[str, Any]) -> Answer:
-        """basic.get until the queue is empty or ``limit`` is reached; each is written into the ledger, then acked."""
+        """basic.get until the queue is empty or ``limit`` is reached; each is ledgered as *late*, then acked."""
         connection = open_blocking(self._at(r), "getter", self.meter)
         found = 0
         try:
             channel = connection.channel()
-            writer = Consumer("getter", self.ledger, self.lock, self._at(r), self.meter, {"queue": r["queue"]})
             for _ in range(int(r.get("limit", 10_000))):
-                method, properties, body = channel.basic_get(r["queue"])
+                method, _, body = channel.basic_get(r["queue"])
                 if method is None:
                     break
                 found += 1
-                writer._arrive(channel, method, properties, body)
+                with self.lock:
+                    self.ledger.swept(*message.parsed(body), body[:60].decode(errors="replace"))
+                channel.basic_ack(method.delivery_tag)
         finally:
             with contextlib.suppress(Exception):
                 connection.close()
         return {"found": found}
 
     def _reset(self) -> Answer:
-        for publisher in self.publishers.values():
-            publisher.stopping.set()
-        for role in self.roles.values():
-            role.stopping.set()
-        for publisher in self.publishers.values():
-            publisher.stop(0.5)
-        for role in self.roles.values():
-            role.stop()
+        self._end(list(self.publishers.values()), list(self.roles.values()), 0.5)
         self._begin()
         return {}

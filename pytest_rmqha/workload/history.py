@@ -114,5 +114,6 @@ class History:
             connects=tuple(Connect(**c) for c in dump["connects"]),
             rates={kind: tuple((float(b), int(n)) for b, n in buckets) for kind, buckets in dump["rates"].items()},
             window=(float(dump["window"][0]), float(dump["window"][1])),
+            late={s["name"]: Bitmap.from_text(s["late"]) for s in dump["streams"] if s.get("late")},
             latency={int(s): {int(b): n for b, n in c.items()} for s, c in dump["latency"].items()},
         )

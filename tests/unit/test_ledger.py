@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from pytest_rmqha.client.ledger import Bitmap, Ledger
+import json
+import random
+
+import pytest
+
+from pytest_rmqha.client.ledger import Bitmap, Ledger, StreamLedger
 from pytest_rmqha.workload.history import History
 
 
@@ -112,3 +117,108 @@ def test_examples_are_bounded_and_the_count_is_not() -> None:
 
     seen = dumped(ledger).unexpected
     assert (seen.count, len(seen.examples)) == (100, 20)
+
+
+def attempted(count: int) -> StreamLedger:
+    stream = StreamLedger("p", "q")
+    for _ in range(count):
+        stream.attempt()
+    return stream
+
+
+def test_a_bitmap_agrees_with_a_set() -> None:
+    chance = random.Random(7)
+    one, two = ({chance.randrange(5000) for _ in range(800)} for _ in range(2))
+    a, b = Bitmap.of(*one), Bitmap.of(*two)
+
+    assert list(a.ones()) == sorted(one)
+    assert a.count() == len(one)
+    assert list((a & b).ones()) == sorted(one & two)
+    assert list((a | b).ones()) == sorted(one | two)
+    assert list((a - b).ones()) == sorted(one - two)
+    assert all(a.test(n) == (n in one) for n in range(6000))
+
+
+def test_bitmaps_are_equal_whatever_room_they_have() -> None:
+    roomy = Bitmap.of(3)
+    roomy.set(9000)
+
+    assert roomy - Bitmap.of(9000) == Bitmap.of(3)
+    assert hash(roomy - Bitmap.of(9000)) == hash(Bitmap.of(3))
+
+
+@pytest.mark.parametrize("count", [0, 1, 7, 8, 9, 1000])
+def test_the_first_numbers(count: int) -> None:
+    assert list(Bitmap.first(count).ones()) == list(range(count))
+
+
+def test_a_returned_message_that_is_then_confirmed_is_returned() -> None:
+    stream = attempted(2)
+    stream.give_back(0)
+    stream.confirm(0)
+    stream.confirm(1)
+
+    assert list(stream.confirmed.ones()) == [1]
+    assert stream.counts["confirmed"] == 1
+    assert stream.counts["returned"] == 1
+
+
+def test_a_second_confirm_is_not_counted_again() -> None:
+    stream = attempted(1)
+    stream.confirm(0)
+    stream.confirm(0)
+
+    assert stream.counts["confirmed"] == 1
+
+
+def test_a_redelivery_is_in_no_order() -> None:
+    stream = attempted(3)
+    stream.deliver(2, redelivered=True)
+    stream.deliver(0, redelivered=False)
+    stream.deliver(1, redelivered=False)
+
+    assert stream.out_of_order.count == 0
+
+
+def test_the_order_is_each_consumers_own() -> None:
+    stream = attempted(4)
+    for number, consumer in ((0, "a"), (2, "b"), (1, "a"), (3, "b")):
+        stream.deliver(number, redelivered=False, consumer=consumer)
+
+    assert stream.out_of_order.count == 0
+
+
+def test_what_a_sweep_finds_is_late_and_not_delivered() -> None:
+    ledger = Ledger()
+    stream = ledger.stream("p", "q")
+    stream.attempt()
+    ledger.swept("p", 0, "p:0:")
+    ledger.swept("p", 1, "p:1:")
+
+    assert list(stream.late.ones()) == [0]
+    assert stream.delivered.count() == 0
+    assert ledger.unexpected.examples == ["p:1:"]
+
+
+def test_asking_for_a_stream_again_gives_the_same() -> None:
+    ledger = Ledger()
+
+    assert ledger.stream("p", "q") is ledger.stream("p", "another")
+
+
+def test_a_dump_is_json() -> None:
+    ledger = Ledger()
+    stream = ledger.stream("p", "q")
+    stream.confirm(stream.attempt())
+    dump = json.loads(json.dumps(ledger.dump()))
+
+    assert dump["streams"][0]["attempted"] == 1
+    assert Bitmap.from_text(dump["streams"][0]["confirmed"]) == Bitmap.of(0)
+    assert dump["unexpected"] == {"count": 0, "examples": []}
+
+
+def test_ten_million_messages_fit_into_a_few_megabytes() -> None:
+    full = Bitmap.first(10_000_000)
+
+    assert len(full.to_text()) < 4_000_000
+    assert full.count() == 10_000_000

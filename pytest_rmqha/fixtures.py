@@ -68,7 +68,8 @@ def rmq_stack(request: pytest.FixtureRequest, rmq_settings: Settings, rmq_topolo
     except UserInputError as error:
         pytest.exit(f"{error}", returncode=pytest.ExitCode.USAGE_ERROR)
     reference = data.compose_folder() / "reference"
-    folders = [reference, data.compose_folder() / "lines" / rmq_settings.version]
+    own = (f"lines/{rmq_settings.version}", rmq_settings.topology_name)
+    folders = [reference, *(data.compose_folder() / name for name in own)]
     if rmq_settings.config is not None:
         folders.append(rmq_settings.config)
     stack = Stack(

@@ -36,6 +36,6 @@ fi
 say "installing requirements.lock (up to a minute)"
 rm -f .venv/.stamp
 .venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
-.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 echo "$stamp" >.venv/.stamp
 say ".venv is ready"

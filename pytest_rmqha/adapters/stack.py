@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pytest_rmqha.adapters import evidence
+from pytest_rmqha.adapters import evidence, leftovers
 from pytest_rmqha.adapters.compose import ComposeProject
 from pytest_rmqha.adapters.engine import RUN_LABEL, Engine, FileToPut
 from pytest_rmqha.adapters.haproxy import StatisticsPage
@@ -89,6 +89,7 @@ class Stack:
             "rmqha.pid": str(os.getpid()),
             "rmqha.host": socket.gethostname(),
             "rmqha.boot-id": _boot_id(),
+            "rmqha.start": leftovers.start_of(os.getpid()),
             "rmqha.started": f"{time.time():.0f}",
         }
         self.reports.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_rmqha.clock import now
-from pytest_rmqha.errors import HarnessError, ToolFailed
+from pytest_rmqha.errors import HarnessError, InvariantNotUpheld, ToolFailed
 from pytest_rmqha.outside import BrokerApi, Containers
 from pytest_rmqha.timeline import Timeline
 from pytest_rmqha.waiting import Budget, await_match, seconds
@@ -89,7 +89,7 @@ class Replicas:
     members: frozenset[str]
     in_sync: frozenset[str]
     state: str
-    messages: int
+    messages: int | None
 
     @staticmethod
     def of(queue: Mapping[str, Any]) -> Replicas:
@@ -104,7 +104,7 @@ class Replicas:
             frozenset(m for m in members if m),
             frozenset(m for m in in_sync if m),
             str(queue.get("state", "running")),
-            int(queue.get("messages", 0)),
+            int(queue["messages"]) if "messages" in queue else None,
         )
 
 
@@ -159,6 +159,7 @@ class Cluster:
             within=within,
             every=0.1,
             ignore=(ToolFailed, KeyError),
+            error=InvariantNotUpheld,
         )
         self.timeline.add("leader", queue, str(leader))
         assert leader is not None
@@ -185,9 +186,20 @@ class Cluster:
             ignore=(ToolFailed,),
         )
 
-    def await_messages(self, queue: str, count: int, *, via: Node | None = None, within: Budget = seconds(15)) -> int:
+    def await_members(self, queue: str, *wanted: Node, within: Budget = seconds(20)) -> None:
+        """Wait until each of ``wanted`` has a replica of the queue, in sync or not."""
+        names = {node.name for node in wanted}
+        await_match(
+            lambda: self.replicas(queue).members,
+            lambda members: names <= members,
+            what=f"replicas of {queue} on {', '.join(map(str, wanted))}",
+            within=within,
+            ignore=(ToolFailed, KeyError),
+        )
+
+    def await_messages(self, queue: str, count: int, *, via: Node | None = None, within: Budget = seconds(15)) -> None:
         """Wait until the queue reports exactly ``count`` messages (its statistics lag by the collection interval)."""
-        return await_match(
+        await_match(
             lambda: self.replicas(queue, via).messages,
             lambda n: n == count,
             what=f"{count} messages in {queue}",
@@ -196,8 +208,11 @@ class Cluster:
         )
 
     def settled_messages(self, queue: str, via: Node) -> int:
-        """The queue's count once two looks, more than a collection interval (2 s here) apart, agree."""
-        looked: list[tuple[float, int]] = []
+        """The queue's count once every look of 5.5 s (two collection intervals of 2 s and more) has said the same.
+
+        A queue without statistics has not said anything yet: that is not zero.
+        """
+        looked: list[tuple[float, int | None]] = []
 
         def ask() -> int | None:
             looked.append((now(), self.replicas(queue, via).messages))
@@ -214,6 +229,11 @@ class Cluster:
         )
         assert count is not None
         return count
+
+    def clients(self, *, excluded: Sequence[Node] = ()) -> Mapping[str, str]:
+        """connection name -> Erlang node that it is connected to, as a node that isn't excluded tells it."""
+        found = self.any_answering(excluded).api.get("connections")
+        return {str(c.get("client_properties", {}).get("connection_name", "")): str(c.get("node")) for c in found}
 
     def policy(self, name: str, pattern: str, **definition: Any) -> None:
         """Set a policy in the scenario's vhost; keys with ``_`` for ``-``: ``ha_mode="all"``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -80,6 +81,7 @@ def rmq_stack(request: pytest.FixtureRequest, rmq_settings: Settings, rmq_topolo
         compose_file=rmq_settings.topology_file,
         reports=run.folder,
         timeline=Timeline(),
+        dump_policy=rmq_settings.dump,
     )
     began = time.monotonic()
     allure_folder = request.config.getoption("allure_report_dir", None)
@@ -95,11 +97,12 @@ def rmq_stack(request: pytest.FixtureRequest, rmq_settings: Settings, rmq_topolo
         yield stack
     except UserInputError as error:
         pytest.exit(f"{error}", returncode=pytest.ExitCode.USAGE_ERROR)
-    except HarnessError:
-        stack.dump("bring-up")
+    except HarnessError as error:
+        stack.dump("bring-up", f"{type(error).__name__}: {error}")
         raise
     finally:
-        stack.timeline.to_jsonl(run.folder / "timeline.jsonl")
+        with contextlib.suppress(OSError):
+            stack.timeline.to_jsonl(run.folder / "timeline.jsonl")
         failed = request.session.testsfailed > 0
         if rmq_settings.keep == "always" or (rmq_settings.keep == "on-failure" and failed):
             run.facts["kept"] = stack.how_to_get_in()
@@ -124,10 +127,12 @@ def rmq_stage(request: pytest.FixtureRequest, rmq_stack: Stack, rmq_settings: Se
     stage = leased.__enter__()
     request.node.stash[STAGE] = stage
     request.node.stash[_LEASE] = leased
+    request.addfinalizer(lambda: None if LEFT in request.node.stash else leased.__exit__(None, None, None))
     return stage
 
 
 _LEASE: pytest.StashKey[Any] = pytest.StashKey()
+LEFT: pytest.StashKey[bool] = pytest.StashKey()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -138,6 +143,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
     leased = pyfuncitem.stash.get(_LEASE, None)
     if leased is None:
         return (yield)
+    pyfuncitem.stash[LEFT] = True
     try:
         result = yield
     except BaseException as error:
@@ -164,9 +170,13 @@ def _present_stage(item: pytest.Function) -> None:
 
 def _show(item: pytest.Item, seen: Observed) -> None:
     run = item.config.stash[RUN]
-    item.stash[MEASURED] = present(seen, run.folder)
-    for name, value in seen.properties():
-        item.user_properties.append((name, value))
+    try:
+        item.stash[MEASURED] = present(seen, run.folder)
+        item.user_properties += seen.properties()
+    except Exception as error:  # a picture that can't be drawn must not hide the verdict
+        item.add_report_section(
+            "call", "rmqha", f"no plot and no ledger for {seen.name}: {type(error).__name__}: {error}"
+        )
 
 
 @pytest.fixture(scope="session")

@@ -47,6 +47,7 @@ class LeasedStack(Protocol):
     def load_password(self) -> str: ...
     def api_at(self, address: str) -> BrokerApi: ...
     def filter_on(self, service: str) -> Filter: ...
+    def blind_watches(self) -> tuple[str, ...]: ...
     def dump(self, name: str, error: str) -> None: ...
 
 
@@ -100,7 +101,8 @@ class Stage:
             total = 0
             for queue in queues:
                 try:
-                    total += self.cluster.replicas(queue).messages
+                    waiting = self.cluster.replicas(queue).messages
+                    total += 1 if waiting is None else waiting
                 except (HarnessError, KeyError):
                     total += 1
             return total
@@ -158,9 +160,13 @@ def lease(stack: LeasedStack, name: str, chaos: Callable[[], Chaos], budget_scal
     except BaseException as error:
         with contextlib.suppress(Exception):
             stack.dump(name, "".join(traceback.format_exception(error)))
-        with contextlib.suppress(Exception):
+        try:
             _leave(stack, stage, vhost)
+        except Exception as left:
+            error.add_note(f"And the stack was not whole afterwards: {type(left).__name__}: {left}")
         raise
+    with contextlib.suppress(Exception):
+        stack.dump(name, "")
     try:
         _leave(stack, stage, vhost)
     except (InvariantNotUpheld, HarnessError) as error:
@@ -170,10 +176,18 @@ def lease(stack: LeasedStack, name: str, chaos: Callable[[], Chaos], budget_scal
 
 
 def _leave(stack: LeasedStack, stage: Stage, vhost: str) -> None:
-    stage.chaos.heal_all()
-    if stack.wire is not None:
-        stack.wire.ask("reset", within=30)
-    with stack.timeline.waiting("steady state afterwards"):
-        stack.steady.wait(within=STEADY_AFTER, error=InvariantNotUpheld, what=f"steady state after {stage.name}")
+    """Heal, be whole, and take the vhost away whatever came of it: one red scenario must not redden the next."""
+    try:
+        stage.chaos.heal_all()
+        if stack.wire is not None:
+            stack.wire.ask("reset", within=30)
+        with stack.timeline.waiting("steady state afterwards"):
+            stack.steady.wait(within=STEADY_AFTER, error=InvariantNotUpheld, what=f"steady state after {stage.name}")
+        if blind := stack.blind_watches():
+            raise HarnessError(f"nobody watched {', '.join(blind)}: what the timeline says of them is worth nothing")
+    except BaseException:
+        with contextlib.suppress(Exception):
+            stack.cluster.any_answering().api.delete_vhost(vhost)
+        raise
     stack.cluster.any_answering().api.delete_vhost(vhost)
     stack.timeline.add("scenario.end", stage.name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pytest_rmqha.balancers import Balancer
-from pytest_rmqha.errors import ToolFailed
+from pytest_rmqha.errors import InvariantNotUpheld, ToolFailed
 from pytest_rmqha.waiting import Budget, await_match, seconds
 
 
@@ -43,7 +43,7 @@ class Vip:
         return next(b for b in self.balancers if b != balancer)
 
     def await_holder(self, balancer: Balancer, *, within: Budget) -> None:
-        """Wait until ``balancer``, and nobody else, holds the address."""
+        """Wait until ``balancer``, and nobody else, holds the address: a promise of the stack, whatever struck it."""
         await_match(
             self.holders,
             lambda h: h == (balancer,),
@@ -51,6 +51,7 @@ class Vip:
             within=within,
             every=0.1,
             ignore=(ToolFailed,),
+            error=InvariantNotUpheld,
         )
 
     def await_holders(self, count: int, *, within: Budget) -> tuple[Balancer, ...]:
@@ -60,4 +61,5 @@ class Vip:
             what=f"{count} holders of {self.address}",
             within=within,
             ignore=(ToolFailed,),
+            error=InvariantNotUpheld,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from oracle import BALANCER_FAILOVER, BROKER_KILL, universal
+from oracle import BALANCER_FAILOVER, BROKER_KILL, tried, universal
 from plays.balancers import (
     a_broker_is_frozen,
     haproxy_is_killed_on_the_holder,
@@ -20,7 +20,7 @@ from pytest_rmqha.waiting import seconds
 
 pytestmark = pytest.mark.rmq_requires("three_nodes", "vip", "mirrors", "quorum")
 TRANSITION = seconds(5)
-MARKED_DOWN = seconds(5)
+MARKED_DOWN = seconds(6)  # fall 2 × (inter 1 s + timeout check 2 s)
 
 
 def the_vip_moved_once_and_nobody_lost_anything(seen):
@@ -64,6 +64,8 @@ def test_a_killed_broker_is_marked_down_and_only_its_own_sessions_break(observe)
 
     assert max(seen.backend_down_after.values()) < MARKED_DOWN.seconds, f"marked DOWN after {seen.backend_down_after}"
     assert seen.others_stayed_up, "a broker that was not killed was marked DOWN"
+    tried(seen.clients_elsewhere, "every client was on the killed broker")
+    assert not seen.broken_elsewhere, f"cut off although connected elsewhere: {seen.broken_elsewhere}"
     verify(seen.history, *universal(BROKER_KILL))
 
 
@@ -71,5 +73,9 @@ def test_a_killed_broker_is_marked_down_and_only_its_own_sessions_break(observe)
 def test_a_frozen_broker_is_marked_down_and_its_clients_move(observe):
     seen = observe(a_broker_is_frozen)
 
+    tried(seen.clients_on_victim, "no client was connected to the frozen broker")
     assert max(seen.down_after.values()) < 8, f"marked DOWN after {seen.down_after}"
+    assert set(seen.clients_on_victim) <= set(seen.moved), (
+        f"on the frozen broker: {seen.clients_on_victim}, moved: {seen.moved}"
+    )
     verify(seen.history, *universal(BROKER_KILL))

@@ -5,20 +5,34 @@ Every call names a container of *this* run; containers are found by the label ``
 
 from __future__ import annotations
 
+import contextlib
 import io
 import ipaddress
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import docker
 import docker.errors
+import requests
 from docker.models.containers import Container
 
 from pytest_rmqha.errors import ToolFailed
 
 RUN_LABEL = "rmqha.run"
+
+
+TROUBLE = (docker.errors.DockerException, requests.RequestException)
+
+
+@contextlib.contextmanager
+def _told(what: str) -> Iterator[None]:
+    """What the engine or the way to it refuses is a ToolFailed, so that waits know it."""
+    try:
+        yield
+    except TROUBLE as error:
+        raise ToolFailed(f"{what}: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -48,6 +62,7 @@ class Engine:
         self.run = run
         self.client = docker.from_env(timeout=int(timeout))
         self._by_service: dict[str, str] = {}
+        self.helper_labels: Mapping[str, str] = {RUN_LABEL: run}
 
     def container(self, service: str) -> Container:
         """The container of a compose service, dead ones included."""
@@ -60,8 +75,8 @@ class Engine:
             self._by_service[service] = str(found[0].id)
         try:
             return self.client.containers.get(self._by_service[service])
-        except docker.errors.NotFound as error:
-            raise ToolFailed(f"the container of service {service!r} is gone: {error}") from error
+        except TROUBLE as error:
+            raise ToolFailed(f"the container of service {service!r} can't be had: {error}") from error
 
     def state(self, service: str) -> str:
         """One of docker's words: created, running, paused, restarting, exited, dead."""
@@ -74,30 +89,34 @@ class Engine:
         """Send a signal to the first process. SIGKILL on one that is dead already is no error: the state is what was asked."""
         try:
             self.container(service).kill(signal=signal)
-        except docker.errors.APIError as error:
+        except TROUBLE as error:
             if "is not running" not in str(error):
                 raise ToolFailed(f"kill {service}: {error}") from error
 
     def stop(self, service: str, grace: float = 30) -> None:
         """SIGTERM, then SIGKILL after ``grace`` seconds."""
-        self.container(service).stop(timeout=int(grace))
+        with _told(f"stop {service}"):
+            self.container(service).stop(timeout=int(grace))
 
     def start(self, service: str) -> None:
         """Request the start; does not wait for anything inside."""
-        self.container(service).start()
+        with _told(f"start {service}"):
+            self.container(service).start()
 
     def pause(self, service: str) -> None:
-        self.container(service).pause()
+        with _told(f"pause {service}"):
+            self.container(service).pause()
 
     def unpause(self, service: str) -> None:
         if self.state(service) == "paused":
-            self.container(service).unpause()
+            with _told(f"unpause {service}"):
+                self.container(service).unpause()
 
     def exec(self, service: str, *command: str, user: str = "") -> Answer:
         """Run a command inside; its exit code is in the answer, not an exception."""
         try:
             done: Any = self.container(service).exec_run(list(command), demux=True, user=user)
-        except docker.errors.APIError as error:
+        except TROUBLE as error:
             raise ToolFailed(f"exec in {service}: {' '.join(command)}: {error}") from error
         code, (out, err) = done
         return Answer(int(code), (out or b"").decode(errors="replace"), (err or b"").decode(errors="replace"))
@@ -133,10 +152,10 @@ class Engine:
                 command=[script],
                 network_mode=f"container:{self.container(service).id}",
                 cap_add=["NET_ADMIN", "NET_RAW"],
-                labels={RUN_LABEL: self.run, "rmqha.role": "helper"},
+                labels={**self.helper_labels, "rmqha.role": "helper"},
                 detach=True,
             )
-        except docker.errors.APIError as error:
+        except TROUBLE as error:
             raise ToolFailed(f"helper in the network of {service}: {error}") from error
         try:
             code = int(helper.wait(timeout=20)["StatusCode"])

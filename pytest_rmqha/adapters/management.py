@@ -31,6 +31,7 @@ class Management:
         self._auth = (user, password)
 
     def ask(self, method: str, path: str, body: JSON = None, timeout: float | None = None) -> JSON:
+        __tracebackhide__ = True  # a body may hold a password; pytest would print it
         limit = timeout or self.timeout
         try:
             answer = requests.request(
@@ -75,6 +76,7 @@ class Management:
         )
 
     def put_user(self, user: str, password: str, tags: str = "") -> None:
+        __tracebackhide__ = True
         self.ask("PUT", f"users/{_name(user)}", {"password": password, "tags": tags}, timeout=15)
 
     def put_policy(

@@ -80,6 +80,7 @@ class Stack:
     secrets: Secrets = field(default_factory=Secrets)
     took: dict[str, float] = field(default_factory=dict)
     config_files: dict[str, list[ConfigFile]] = field(default_factory=dict)
+    dump_policy: str = "on-failure"
 
     def __post_init__(self) -> None:
         self.engine = Engine(self.run)
@@ -92,6 +93,7 @@ class Stack:
             "rmqha.start": leftovers.start_of(os.getpid()),
             "rmqha.started": f"{time.time():.0f}",
         }
+        self.engine.helper_labels = labels
         self.reports.mkdir(parents=True, exist_ok=True)
         self.override_file = self.reports / "compose.override.json"
         self.override_file.write_text(override(self.topology, self.images, labels, self.link_map))
@@ -146,6 +148,10 @@ class Stack:
         """Where clients connect: the VIP, or the one broker of a topology without balancers."""
         return self.topology.vip or self.topology.brokers[0].address
 
+    def blind_watches(self) -> tuple[str, ...]:
+        """Names of watchers whose thread is dead."""
+        return tuple(watch.name for watch in self._watches if watch.is_blind)
+
     @property
     def load_password(self) -> str:
         return self.secrets.load
@@ -155,6 +161,8 @@ class Stack:
 
     def dump(self, name: str, error: str = "") -> None:
         """Everything one wants to look at after a red verdict, into the run's folder, secrets masked."""
+        if self.dump_policy == "never" or (self.dump_policy == "on-failure" and not error):
+            return
         folder = self.reports / "evidence" / name
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "error.txt").write_text(self.secrets.mask(error))
@@ -225,7 +233,7 @@ class Stack:
             watch.stop()
         self._watches.clear()
         if self.wire is not None:
-            with suppress(HarnessError):
+            with suppress(HarnessError, OSError):
                 self.wire.ask("bye", within=3)
             self._raw_wire.close()
         self.project.down()
@@ -322,15 +330,16 @@ class Stack:
             Watch(b.service, self.timeline, "backend", lambda b=b: {f"{b}/{s}": v for s, v in b.backends().items()})  # type: ignore[misc]
             for b in self.balancers
         ]
-        if self.vip is not None:
+        for member in self.vip.balancers if self.vip is not None else ():
+            assert self.vip is not None
             vip = self.vip
             self._watches.append(
                 Watch(
                     vip.address,
                     self.timeline,
                     "vip",
-                    lambda: {str(b): "held" if vip.held_by(b) else "not held" for b in vip.balancers},
-                    every=0.4,
+                    lambda b=member, vip=vip: {str(b): "held" if vip.held_by(b) else "not held"},  # type: ignore[misc]
+                    every=0.15,
                 )
             )
         for watch in self._watches:

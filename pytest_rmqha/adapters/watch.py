@@ -9,8 +9,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 
-from pytest_rmqha.errors import HarnessError
+from pytest_rmqha.clock import now
 from pytest_rmqha.timeline import Timeline
+
+SLOW = 3.0
 
 
 class Watch:
@@ -33,18 +35,28 @@ class Watch:
 
     def _watch(self) -> None:
         while not self._stop.is_set():
+            began = now()
             try:
                 seen = dict(self._look())
-            except HarnessError:
+            except Exception:  # whatever it is: nobody would read it in this thread, and what is not seen must be said
                 seen = dict.fromkeys(self.last or [self.name], "unanswered")
+            if now() - began > SLOW:
+                for subject in self.last:
+                    self._emit(subject, "unanswered", began)
+                self.last.clear()
             for subject, state in seen.items():
                 if self.last.get(subject) != state:
                     self.last[subject] = state
                     self._emit(subject, state)
             self._stop.wait(self._every)
 
-    def _emit(self, subject: str, state: str) -> None:
+    @property
+    def is_blind(self) -> bool:
+        """Its thread has ended although nobody stopped it."""
+        return not self._stop.is_set() and not self._thread.is_alive()
+
+    def _emit(self, subject: str, state: str, at: float | None = None) -> None:
         if self._kind == "vip":
-            self._timeline.add("vip", self.name, state, member=subject, held=state == "held")
+            self._timeline.add("vip", self.name, state, at, member=subject, held=state == "held")
         else:
-            self._timeline.add(self._kind, subject, state, state=state)
+            self._timeline.add(self._kind, subject, state, at, state=state)

@@ -36,6 +36,7 @@ class Wire:
         self._reader.start()
 
     def ask(self, verb: str, within: float = 30, **arguments: Any) -> Mapping[str, Any]:
+        __tracebackhide__ = True  # arguments may hold a password; pytest would print them
         number = next(self._ids)
         future: Future[Mapping[str, Any]] = Future()
         with self._lock:

@@ -21,6 +21,7 @@ from .meter import Meter
 from .wire import event
 
 TICK = 0.02
+CONFIRM_TIMEOUT = 8.0
 LONGEST, GRACE = 900.0, 30.0
 MOST = 2_000_000
 
@@ -60,6 +61,7 @@ class Publisher(threading.Thread):
         self._blocked = False
         self._was_connected = False
         self._first_confirm_due = False
+        self._gave_up = False
 
     @property
     def unanswered(self) -> int:
@@ -158,6 +160,7 @@ class Publisher(threading.Thread):
 
     def _ready(self, opened: threading.Event) -> None:
         opened.set()
+        self._gave_up = False
         event("connected", self.name, again=self._was_connected)
         self.connected = self._was_connected = self._first_confirm_due = True
         self._began, self._paced = time.monotonic(), 0
@@ -170,11 +173,28 @@ class Publisher(threading.Thread):
             self._stopped_at = time.monotonic()
             self.stopping.set()
         self._pump()
+        if self._is_kept_waiting():
+            self._give_up()
         if self._connection is not None and self._connection.is_open:
             if over >= GRACE or (not self._waiting and (self.stopping.is_set() or self.finished)):
                 self._connection.close()
             else:
                 self._connection.ioloop.call_later(TICK, self._tick)
+
+    def _is_kept_waiting(self) -> bool:
+        """A careful client does not wait for ever for a confirm: the oldest one is 8 s late."""
+        if not self._waiting or self._blocked or self._gave_up or not self.reconnect:
+            return False
+        _, sent = next(iter(self._waiting.values()))
+        return time.monotonic() - sent > CONFIRM_TIMEOUT
+
+    def _give_up(self) -> None:
+        """Connect anew; what is unanswered stays unknown. A broker that does not even close is left after 2 s."""
+        self._gave_up = True
+        event("confirm_timeout", self.name, unanswered=len(self._waiting))
+        connection = self._connection
+        connection.ioloop.call_later(2, connection.ioloop.stop)
+        self._close_inside(connection)
 
     def _block(self, on: bool) -> None:
         self._blocked = on

@@ -45,7 +45,7 @@ def stopped_whole(cluster: Cluster, *, stop: Sequence[Node], start: Sequence[Nod
         in_effect=lambda: _all_dead(cluster),
         is_gone=lambda: _all_back(cluster),
         within=seconds(10),
-        gone_within=seconds(120),
+        gone_within=seconds(180),
         targets=tuple(n.service for n in cluster.nodes),
     )
 
@@ -59,6 +59,6 @@ def killed_whole(cluster: Cluster) -> Fault:
         in_effect=lambda: _all_dead(cluster),
         is_gone=lambda: _all_back(cluster),
         within=seconds(10),
-        gone_within=seconds(120),
+        gone_within=seconds(180),
         targets=tuple(n.service for n in cluster.nodes),
     )

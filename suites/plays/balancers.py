@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from pytest_rmqha import clock
 from pytest_rmqha.balancers import Balancer
+from pytest_rmqha.checkers.vip import interruptions, stretches
+from pytest_rmqha.errors import InvariantNotUpheld, ToolFailed
 from pytest_rmqha.faults import node as node_faults
 from pytest_rmqha.faults import vip as vip_faults
 from pytest_rmqha.faults.fault import Fault
@@ -43,6 +45,8 @@ class Frozen:
 
     history: History
     down_after: dict[str, float]
+    clients_on_victim: tuple[str, ...]
+    moved: tuple[str, ...]
 
 
 def keepalived_is_stopped_on_the_holder(stage: Stage) -> Failover:
@@ -75,23 +79,49 @@ def a_broker_is_frozen(stage: Stage) -> Frozen:
     workload = stage.workload(stage.mirrored("ha.load", home=keeper), stage.quorum("quorum.load", home=keeper))
     down: dict[str, float] = {}
 
-    with workload.running(), stage.chaos.inject(node_faults.frozen(stage.cluster, victim)):
-        frozen_at = next(e.at for e in stage.events if e.kind == "fault.injected")
-
-        def ask() -> dict[str, float]:
-            for balancer in stage.balancers:
-                if "DOWN" in balancer.sees(str(victim)):
-                    down.setdefault(str(balancer), clock.now() - frozen_at)
-            return down
-
-        await_match(
-            ask,
-            lambda seen: len(seen) == len(stage.balancers),
-            what=f"{victim} DOWN on every balancer",
-            within=seconds(8),
-            every=0.1,
+    with workload.running():
+        on_victim = tuple(
+            sorted(
+                name
+                for name, node in stage.cluster.clients().items()
+                if node == victim.name and name.startswith(("p.", "c."))
+            )
         )
-    return Frozen(workload.history, down)
+        with stage.chaos.inject(node_faults.frozen(stage.cluster, victim)):
+            frozen_at = next(e.at for e in stage.events if e.kind == "fault.injected")
+
+            def ask() -> dict[str, float]:
+                for balancer in stage.balancers:
+                    if balancer.backends().get(f"amqp_brokers/{victim}") == "DOWN":
+                        down.setdefault(str(balancer), clock.now() - frozen_at)
+                return down
+
+            def moved() -> set[str]:
+                return {
+                    e.subject
+                    for e in stage.events
+                    if e.kind == "client" and e.text == "connected" and e.at > frozen_at and e.subject in on_victim
+                }
+
+            await_match(
+                ask,
+                lambda seen: len(seen) == len(stage.balancers),
+                what=f"{victim} DOWN on every balancer",
+                within=seconds(8),
+                every=0.1,
+                error=InvariantNotUpheld,
+                ignore=(ToolFailed,),
+            )
+            await_match(
+                moved,
+                lambda names: names == set(on_victim),
+                what=f"clients of the frozen {victim} ({', '.join(on_victim)}) connected elsewhere",
+                within=seconds(2),
+                every=0.05,
+                error=InvariantNotUpheld,
+            )
+            moved_away = tuple(sorted(moved()))
+    return Frozen(workload.history, down, on_victim, moved_away)
 
 
 def _load(stage: Stage) -> Workload:
@@ -109,16 +139,13 @@ def _failover(stage: Stage, strike: Callable[[Balancer, Vip], Fault]) -> Failove
             stage.vip.await_holder(other, within=seconds(15))
             workload.await_progress(within=seconds(15))
         workload.await_progress(within=seconds(15))
-    events = stage.events
-    struck = next(e.at for e in events if e.kind == "fault.injected")
-    taken = [e.at for e in events if e.kind == "vip" and e.at > struck and e.data.get("held")]
-    return Failover(
-        workload.history,
-        min(taken) - struck if taken else float("inf"),
-        len(taken),
-        tuple(stage.timeline.events),
-        (stage.started, clock.now()),
-    )
+    window = (stage.started, clock.now())
+    struck = next(e.at for e in stage.events if e.kind == "fault.injected")
+    everything = tuple(stage.timeline.events)
+    mine = (e for e in stage.events if e.kind == "vip" and e.data.get("member") == str(other))
+    taken = min((e.at for e in mine if e.at > struck and e.data.get("held")), default=float("inf"))
+    moves = interruptions(stretches(everything, stage.vip.address, window))
+    return Failover(workload.history, taken - struck, moves, everything, window)
 
 
 def _neighbour_is(stage: Stage, holder: Balancer) -> bool:

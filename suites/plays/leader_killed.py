@@ -6,12 +6,13 @@ S10, V11, C9 and K1 each look at their own part.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pytest_rmqha import clock
 from pytest_rmqha.cluster import Cluster, Node
-from pytest_rmqha.errors import HarnessError, NoVerdict, ToolFailed
+from pytest_rmqha.errors import HarnessError, InvariantNotUpheld, NoVerdict, ToolFailed
 from pytest_rmqha.faults.node import killed
 from pytest_rmqha.lease import Stage
 from pytest_rmqha.waiting import await_match, seconds
@@ -42,6 +43,8 @@ class Seen:
     two_in_sync_during: frozenset[str]
     backend_down_after: dict[str, float]
     others_stayed_up: bool
+    clients_elsewhere: int
+    broken_elsewhere: tuple[str, ...]
     declared_during: dict[str, frozenset[str]]
     exports_after: dict[str, dict[str, frozenset[str]]]
     unknown_after_kill: int
@@ -64,11 +67,12 @@ def the_leaders_node_is_killed(stage: Stage) -> Seen:
     with workload.running():
         clients = _clients_of(elsewhere, workload, cluster, victim)
         _flood(workload, flooded, victim)
+        placed = dict(cluster.clients(excluded=(victim,)))
         with stage.chaos.inject(killed(cluster, victim)):
             promoted = cluster.await_leader(ha, other_than=victim, within=seconds(15))
             elected = cluster.await_leader(quorum, other_than=victim, within=seconds(15))
             workload.await_progress(within=seconds(15))
-            reconnected = _reconnected(stage)
+            reconnected = _await_reconnected(stage, clients)
             redeclared = _redeclare(workload, plain)
             elsewhere_after = cluster.leader_of(elsewhere).name
             during = await_match(
@@ -104,6 +108,8 @@ def the_leaders_node_is_killed(stage: Stage) -> Seen:
         during.in_sync,
         down,
         _others_up(stage, victim),
+        sum(node != victim.name for node in placed.values()),
+        _broken_elsewhere(stage, placed, victim),
         declared,
         {str(n): _exported(n, cluster.vhost) for n in cluster.nodes},
         unknown,
@@ -123,15 +129,11 @@ def _two_replicas_with_its_mirror_on(victim: Node, home: Node, stage: Stage) -> 
 def _clients_of(queue: str, workload: Workload, cluster: Cluster, node: Node) -> tuple[str, ...]:
     """Publishers to a queue led elsewhere whose connection is on ``node``: more of them until the balancer sends one there."""
 
-    def places() -> dict[str, str]:
-        found = cluster.any_answering(excluded=(node,)).api.get("connections")
-        return {str(c.get("client_properties", {}).get("connection_name", "")): str(c.get("node")) for c in found}
-
-    for number in range(6):
+    for number in range(20):
         stream = f"elsewhere.{number}"
         workload.wire.ask("publish", stream=stream, queue=queue, rate=20, window=100)
         seen = await_match(
-            places,
+            lambda: cluster.clients(excluded=(node,)),
             lambda where, stream=stream: stream in where,
             what=f"the connection of {stream} in the API",
             within=seconds(10),
@@ -166,6 +168,26 @@ def _reconnected(stage: Stage) -> tuple[str, ...]:
     return tuple(
         sorted({e.subject for e in stage.events if e.kind == "client" and e.text == "connected" and e.at > killed_at})
     )
+
+
+def _await_reconnected(stage: Stage, clients: tuple[str, ...]) -> tuple[str, ...]:
+    return await_match(
+        lambda: _reconnected(stage),
+        lambda back: set(clients) <= set(back),
+        what=f"{', '.join(clients)} connected again",
+        within=seconds(15),
+        error=InvariantNotUpheld,
+    )
+
+
+def _broken_elsewhere(stage: Stage, placed: Mapping[str, str], victim: Node) -> tuple[str, ...]:
+    """Clients that were cut off while the victim was dead although their connection was not on it."""
+    struck = next(e.at for e in stage.events if e.kind == "fault.injected")
+    healed = next(e.at for e in stage.events if e.kind == "fault.healed")
+    cut = {
+        e.subject for e in stage.events if e.kind == "client" and e.text == "disconnected" and struck < e.at < healed
+    }
+    return tuple(sorted(name for name in cut if placed.get(name) not in (None, victim.name)))
 
 
 def _redeclare(workload: Workload, queue: str) -> str:

@@ -46,6 +46,8 @@ def two_restarts_with_and_without_a_sync_between(stage: Stage) -> Seen:
     with stage.chaos.inject(stopped(cluster, first)):
         for queue in workload.queues:
             cluster.await_leader(queue, other_than=first, within=seconds(15))
+    for queue in workload.queues:
+        cluster.await_members(queue, first)
     behind = cluster.replicas("unsynced")
     cluster.any_answering().api.queue_action(cluster.vhost, "synced", "sync")
     cluster.await_synced("synced", copies=2)

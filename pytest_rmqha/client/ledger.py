@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import zlib
+from bisect import bisect_right
 from collections.abc import Iterator
 from typing import Any
 
@@ -118,7 +119,8 @@ class StreamLedger:
         self.late = Bitmap()
         self.unflagged, self.out_of_order = Examples(), Examples()
         self.counts = {"confirmed": 0, "nacked": 0, "returned": 0, "delivered": 0}
-        self._highest_fresh: dict[str, int] = {}
+        self._highest_fresh: dict[tuple[str, int], int] = {}
+        self._channels: list[int] = []
 
     def attempt(self) -> int:
         number = self.attempted
@@ -143,8 +145,15 @@ class StreamLedger:
         """An unknown one is tried again: that it arrives twice is the publisher's doing, not the broker's."""
         self.republished.set(number)
 
+    def new_channel(self) -> None:
+        """What is attempted from now on goes through a channel of its own."""
+        self._channels.append(self.attempted)
+
     def deliver(self, number: int, redelivered: bool, consumer: str = "") -> bool:
-        """Write an arrival; False when the number was never attempted. The order is one consumer's, as the broker promises."""
+        """Write an arrival; False when the number was never attempted. The order is that of one channel to one consumer.
+
+        AMQP 0-9-1 (4.7) promises no more: what a publisher sends after a reconnect may overtake what it sent before.
+        """
         if number >= self.attempted:
             return False
         if self.delivered.test(number):
@@ -155,10 +164,11 @@ class StreamLedger:
             self.delivered.set(number)
             self.counts["delivered"] += 1
         if not redelivered and not self.republished.test(number):
-            highest = self._highest_fresh.get(consumer, -1)
+            way = (consumer, bisect_right(self._channels, number))
+            highest = self._highest_fresh.get(way, -1)
             if number < highest:
                 self.out_of_order.add(number)
-            self._highest_fresh[consumer] = max(highest, number)
+            self._highest_fresh[way] = max(highest, number)
         return True
 
     def find(self, number: int) -> bool:

@@ -161,6 +161,7 @@ class Publisher(threading.Thread):
     def _ready(self, opened: threading.Event) -> None:
         opened.set()
         self._gave_up = False
+        self.ledger.new_channel()
         event("connected", self.name, again=self._was_connected)
         self.connected = self._was_connected = self._first_confirm_due = True
         self._began, self._paced = time.monotonic(), 0

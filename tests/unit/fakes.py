@@ -106,6 +106,7 @@ class FakeApi:
         self.exported: dict[str, Any] = {"users": [], "queues": []}
         self.wrote: list[tuple[Any, ...]] = []
         self.cluster_name = "rabbit@fake"
+        self.connected: list[dict[str, Any]] = []
 
     def _asked(self) -> None:
         if self.mute:
@@ -132,7 +133,7 @@ class FakeApi:
 
     def get(self, path: str, timeout: float | None = None) -> Any:
         self._asked()
-        return {"name": self.cluster_name}
+        return self.connected if path == "connections" else {"name": self.cluster_name}
 
     def ask(self, method: str, path: str, body: Any = None, timeout: float | None = None) -> Any:
         self._asked()

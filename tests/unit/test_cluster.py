@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from pytest_rmqha.cluster import Cluster, Node, Replicas
-from pytest_rmqha.errors import BudgetSpent, ToolFailed
+from pytest_rmqha.errors import BudgetSpent, InvariantNotUpheld, ToolFailed
 from pytest_rmqha.waiting import seconds
 from tests.unit.fakes import Hands, World
 
@@ -145,7 +145,7 @@ def test_the_dead_leaders_successor_is_awaited_and_noted(world: World, hands: Ha
 def test_what_is_no_new_leader(world: World, hands: Hands, leader: str | None, state: str, why: str) -> None:
     world.has_queue("q", node=leader, state=state)
 
-    with pytest.raises(BudgetSpent, match="a leader of q other than rmq1"):
+    with pytest.raises(InvariantNotUpheld, match="a leader of q other than rmq1"):
         world.cluster.await_leader("q", other_than=world.nodes[0], within=seconds(1))
     assert world.timeline.last("leader") is None, why
 
@@ -188,10 +188,23 @@ def test_a_count_that_never_stays_is_not_settled(world: World, hands: Hands) -> 
         world.cluster.settled_messages("q", world.nodes[0])
 
 
+def test_a_count_that_is_not_reported_is_not_settled(world: World, hands: Hands) -> None:
+    queue = world.has_queue("q", node=A)
+
+    def report() -> None:
+        if hands.at > 110:
+            queue["messages"] = 0
+
+    hands.then = report
+
+    assert world.cluster.settled_messages("q", world.nodes[0]) == 0
+    assert hands.at >= 110 + 5.5
+
+
 def test_exactly_so_many_messages_are_awaited(world: World, hands: Hands) -> None:
     world.has_queue("q", node=A, messages=3)
 
-    assert world.cluster.await_messages("q", 3) == 3
+    world.cluster.await_messages("q", 3)
     with pytest.raises(BudgetSpent, match=r"2 messages in q.*last seen: 3"):
         world.cluster.await_messages("q", 2)
 
@@ -219,6 +232,12 @@ def test_rejoined_is_the_view_of_every_node(world: World, hands: Hands) -> None:
 
     with pytest.raises(BudgetSpent, match="rmq1 back in the view of every node"):
         world.cluster.await_rejoined(world.nodes[0], within=seconds(1))
+
+
+def test_clients_are_told_by_a_node_that_is_not_excluded(world: World) -> None:
+    world.apis[1].connected = [{"client_properties": {"connection_name": "c.q"}, "node": C}, {"node": B}]
+
+    assert world.cluster.clients(excluded=world.nodes[:1]) == {"c.q": C, "": B}
 
 
 # what is written

@@ -273,11 +273,12 @@ def test_the_last_load_that_ended_is_the_stages_history(stack: FakeStack) -> Non
 def test_pending_counts_what_is_there_and_one_for_what_cannot_be_asked(world: World, stack: FakeStack) -> None:
     with leased(stack) as stage:
         world.has_queue("q", vhost=VHOST, node="rabbit@host1", messages=4)
-        workload = stage.workload("q", "missing")
-        assert workload.pending() == 5
+        world.has_queue("new", vhost=VHOST, node="rabbit@host1")
+        workload = stage.workload("q", "new", "missing")
+        assert workload.pending() == 6
         for api in world.apis:
             api.mute = True
-        assert workload.pending() == 2
+        assert workload.pending() == 3
         for api in world.apis:
             api.mute = False
 

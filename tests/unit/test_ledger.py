@@ -222,3 +222,29 @@ def test_ten_million_messages_fit_into_a_few_megabytes() -> None:
 
     assert len(full.to_text()) < 4_000_000
     assert full.count() == 10_000_000
+
+
+def test_what_a_new_channel_sends_may_overtake_what_the_old_one_sent() -> None:
+    ledger = Ledger()
+    stream = ledger.stream("p", "q")
+    stream.new_channel()
+    stream.attempt()
+    stream.attempt()
+    stream.new_channel()
+    stream.attempt()
+    for number in (2, 0, 1):
+        ledger.arrive("p", number, False, "")
+
+    assert dumped(ledger).streams[0].out_of_order.count == 0
+
+
+def test_within_a_channel_nothing_may_overtake() -> None:
+    ledger = Ledger()
+    stream = ledger.stream("p", "q")
+    stream.new_channel()
+    for _ in range(3):
+        stream.attempt()
+    for number in (0, 2, 1):
+        ledger.arrive("p", number, False, "")
+
+    assert dumped(ledger).streams[0].out_of_order.examples == (1,)

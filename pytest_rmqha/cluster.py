@@ -216,8 +216,9 @@ class Cluster:
 
         def ask() -> int | None:
             looked.append((now(), self.replicas(queue, via).messages))
-            settled = {count for at, count in looked if at >= looked[-1][0] - 5.5}
-            return looked[-1][1] if looked[-1][0] - looked[0][0] >= 5.5 and len(settled) == 1 else None
+            recent = [count for at, count in looked if at >= looked[-1][0] - 5.5]
+            is_settled = looked[-1][0] - looked[0][0] >= 5.5 and len(recent) >= 4 and len(set(recent)) == 1
+            return looked[-1][1] if is_settled else None
 
         count = await_match(
             ask,

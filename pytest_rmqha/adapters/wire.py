@@ -44,7 +44,11 @@ class Wire:
                 raise ToolFailed(f"the load client is gone ({self.closed}); asked for {verb!r}")
             self._waiting[number] = future
             line = json.dumps({"id": number, "do": verb, **arguments}).encode() + b"\n"
-            self._socket.sendall(line)
+            try:
+                self._socket.sendall(line)
+            except OSError as error:
+                del self._waiting[number]
+                raise ToolFailed(f"the load client is gone ({error}); asked for {verb!r}") from error
         try:
             answer = future.result(timeout=within)
         except FutureTimeout:
@@ -90,6 +94,8 @@ class Wire:
             pass
         except ValueError as error:
             reason = f"it sent something that is not a JSON line: {error}"
+        except Exception as error:  # whoever waits must be told at once, whatever ended this thread
+            reason = f"its line could not be taken: {type(error).__name__}: {error}"
         with self._lock:
             self.closed = reason
             for future in self._waiting.values():

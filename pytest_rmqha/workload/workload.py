@@ -89,7 +89,12 @@ class Workload:
             with contextlib.suppress(Exception):
                 self._history = self._end(consume, settle=seconds(5))
             raise
-        self.await_progress(within=progress_within, deliveries=consume)
+        try:
+            self.await_progress(within=progress_within, deliveries=consume)
+        except NoProgress:
+            with contextlib.suppress(Exception):
+                self._history = self._end(consume, settle=seconds(5))
+            raise
         self._history = self._end(consume, settle=seconds(20))
 
     def prepare(self) -> None:

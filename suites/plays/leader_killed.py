@@ -184,9 +184,9 @@ def _broken_elsewhere(stage: Stage, placed: Mapping[str, str], victim: Node) -> 
     """Clients that were cut off while the victim was dead although their connection was not on it."""
     struck = next(e.at for e in stage.events if e.kind == "fault.injected")
     healed = next(e.at for e in stage.events if e.kind == "fault.healed")
-    cut = {
-        e.subject for e in stage.events if e.kind == "client" and e.text == "disconnected" and struck < e.at < healed
-    }
+    during = [e for e in stage.events if e.kind == "client" and struck < e.at < healed]
+    gave_up = {e.subject for e in during if e.text == "confirm_timeout"}  # those cut themselves off
+    cut = {e.subject for e in during if e.text == "disconnected"} - gave_up
     return tuple(sorted(name for name in cut if placed.get(name) not in (None, victim.name)))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from plays.placing import someone_on
 from pytest_rmqha import clock
 from pytest_rmqha.balancers import Balancer
 from pytest_rmqha.checkers.vip import interruptions, stretches
@@ -80,13 +81,7 @@ def a_broker_is_frozen(stage: Stage) -> Frozen:
     down: dict[str, float] = {}
 
     with workload.running():
-        on_victim = tuple(
-            sorted(
-                name
-                for name, node in stage.cluster.clients().items()
-                if node == victim.name and name.startswith(("p.", "c."))
-            )
-        )
+        on_victim = someone_on(victim, "ha.load", workload, stage.cluster)
         with stage.chaos.inject(node_faults.frozen(stage.cluster, victim)):
             frozen_at = next(e.at for e in stage.events if e.kind == "fault.injected")
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from plays.placing import someone_on
 from pytest_rmqha import clock
 from pytest_rmqha.cluster import Cluster, Node
 from pytest_rmqha.errors import HarnessError, InvariantNotUpheld, NoVerdict, ToolFailed
@@ -65,7 +66,7 @@ def the_leaders_node_is_killed(stage: Stage) -> Seen:
     workload.publish_some(two, PLAIN_PERSISTENT, stream="two")
 
     with workload.running():
-        clients = _clients_of(elsewhere, workload, cluster, victim)
+        clients = someone_on(victim, elsewhere, workload, cluster)
         _flood(workload, flooded, victim)
         placed = dict(cluster.clients(excluded=(victim,)))
         with stage.chaos.inject(killed(cluster, victim)):
@@ -124,25 +125,6 @@ def _two_replicas_with_its_mirror_on(victim: Node, home: Node, stage: Stage) -> 
         if victim.name in stage.cluster.replicas(name).members:
             return name
     raise NoVerdict(f"no queue with exactly two replicas got its mirror on {victim} in 12 tries")
-
-
-def _clients_of(queue: str, workload: Workload, cluster: Cluster, node: Node) -> tuple[str, ...]:
-    """Publishers to a queue led elsewhere whose connection is on ``node``: more of them until the balancer sends one there."""
-
-    for number in range(20):
-        stream = f"elsewhere.{number}"
-        workload.wire.ask("publish", stream=stream, queue=queue, rate=20, window=100)
-        seen = await_match(
-            lambda: cluster.clients(excluded=(node,)),
-            lambda where, stream=stream: stream in where,
-            what=f"the connection of {stream} in the API",
-            within=seconds(10),
-            every=0.1,
-            ignore=(ToolFailed,),
-        )
-        if seen[stream] == node.name:
-            return (stream,)
-    return ()
 
 
 def _flood(workload: Workload, queue: str, node: Node) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import secrets
 import socket
 import time
 from collections.abc import Mapping
@@ -13,57 +11,35 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pytest_rmqha.adapters import evidence, leftovers
+from pytest_rmqha.adapters import bring_up, evidence, leftovers
+from pytest_rmqha.adapters.bring_up import ADMIN
 from pytest_rmqha.adapters.compose import ComposeProject
-from pytest_rmqha.adapters.engine import RUN_LABEL, Engine, FileToPut
+from pytest_rmqha.adapters.engine import RUN_LABEL, Engine
 from pytest_rmqha.adapters.haproxy import StatisticsPage
 from pytest_rmqha.adapters.management import Management
 from pytest_rmqha.adapters.netfilter import PacketFilter
+from pytest_rmqha.adapters.run_secrets import Secrets
 from pytest_rmqha.adapters.toxiproxy import Proxies
 from pytest_rmqha.adapters.watch import Watch
 from pytest_rmqha.adapters.wire import Wire
 from pytest_rmqha.balancers import Balancer
 from pytest_rmqha.cluster import Cluster, Node
-from pytest_rmqha.config.folder import ConfigFile, layered
+from pytest_rmqha.config.folder import ConfigFile
 from pytest_rmqha.config.override import (
     DISTRIBUTION_PORTS,
     TOXIPROXY_HOST,
     host_of,
     link_addresses,
     override,
-    proxies_for,
 )
-from pytest_rmqha.errors import HarnessError, StackNotUp, ToolFailed, UserInputError
+from pytest_rmqha.errors import HarnessError, StackNotUp, UserInputError
 from pytest_rmqha.links import Link, Links
 from pytest_rmqha.outside import ClientWire
 from pytest_rmqha.steady import SteadyState
 from pytest_rmqha.timeline import Timeline
 from pytest_rmqha.topology import Topology
 from pytest_rmqha.vip import Vip
-from pytest_rmqha.waiting import await_match, seconds
-
-ADMIN = "rmqha-admin"
-ADD_ADMIN = (
-    '{ok, P} = file:read_file("/run/rmqha/admin"), U = <<"' + ADMIN + '">>, '
-    'ok = rabbit_auth_backend_internal:add_user(U, string:trim(P), <<"rmqha">>), '
-    'ok = rabbit_auth_backend_internal:set_tags(U, [administrator], <<"rmqha">>), ok.'
-)
-
-
-@dataclass(frozen=True)
-class Secrets:
-    """Made anew for each run; ``mask`` takes them out of any text that leaves the run."""
-
-    cookie: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
-    admin: str = field(default_factory=lambda: secrets.token_urlsafe(16), repr=False)
-    statistics: str = field(default_factory=lambda: secrets.token_urlsafe(12), repr=False)
-    vrrp: str = field(default_factory=lambda: secrets.token_hex(4), repr=False)
-    load: str = field(default_factory=lambda: secrets.token_urlsafe(16), repr=False)
-
-    def mask(self, text: str) -> str:
-        for value in (self.cookie, self.admin, self.statistics, self.vrrp, self.load):
-            text = text.replace(value, "***")
-        return text
+from pytest_rmqha.waiting import seconds
 
 
 @dataclass
@@ -209,17 +185,17 @@ class Stack:
             )
         with self._timed("create containers"):
             self.project.create()
-            self._copy_files()
+            bring_up.copy_files(self)
         if self.link_map:
             with self._timed("link proxies"):
-                self._start_links()
+                bring_up.start_links(self)
         with self._timed("start containers"):
             self.project.start()
         with self._timed("brokers boot and form the cluster"):
-            self._await_listeners()
-            self._add_admin()
+            bring_up.await_listeners(self)
+            bring_up.add_admin(self)
         with self._timed("queues of the configuration"):
-            self._import_topology()
+            bring_up.import_topology(self)
         with self._timed("steady state"):
             self.steady.wait(within=seconds(60), error=StackNotUp, what="the stack in steady state after bring-up")
         self._raw_wire = Wire(self.engine.attach("rmqha-client"), self._client_event)
@@ -240,90 +216,6 @@ class Stack:
 
     def _timed(self, label: str) -> Any:
         return _Timed(self, label)
-
-    def _copy_files(self) -> None:
-        for broker in self.topology.brokers:
-            files = layered(self.folders, broker.service, "broker")
-            self.config_files[broker.service] = list(files.values())
-            self.engine.put(
-                broker.service,
-                [
-                    *(FileToPut(f.target, f.content, f.mode) for f in files.values()),
-                    FileToPut("/var/lib/rabbitmq/.erlang.cookie", self.secrets.cookie.encode(), 0o400),
-                    FileToPut("/run/rmqha/admin", self.secrets.admin.encode(), 0o444),
-                ],
-            )
-        for balancer in self.topology.balancers:
-            files = layered(self.folders, balancer.service, "balancer")
-            self.config_files[balancer.service] = list(files.values())
-            self.engine.put(
-                balancer.service,
-                [
-                    *(FileToPut(f.target, f.content, f.mode) for f in files.values()),
-                    FileToPut("/etc/keepalived/auth_pass.conf", f"auth_pass {self.secrets.vrrp}\n".encode(), 0o600),
-                    FileToPut(
-                        "/etc/default/haproxy",
-                        f"STATS_USER=stats\nSTATS_PASSWORD={self.secrets.statistics}\n".encode(),
-                        0o600,
-                    ),
-                ],
-            )
-
-    def _start_links(self) -> None:
-        assert self.proxies is not None
-        self.project.start("rmqha-toxiproxy")
-        prefix = self.topology.subnet.split("/")[1]
-        script = "\n".join(f"ip addr add {m.address}/{prefix} dev eth0" for m in self.link_map) + "\nip -4 -o addr show"
-        answer = self.engine.in_network_of("rmqha-toxiproxy", self.images["balancer"], script)
-        missing = [m.address for m in self.link_map if f"{m.address}/" not in answer.out]
-        if answer.code != 0 or missing:
-            raise StackNotUp(f"the link proxies' addresses could not be set ({missing}): {answer.err.strip()[:300]}")
-        await_match(
-            self.proxies.version,
-            bool,
-            what="toxiproxy's API",
-            within=seconds(10),
-            every=0.05,
-            error=StackNotUp,
-            ignore=(ToolFailed,),
-        )
-        self.proxies.populate(proxies_for(self.link_map))
-
-    def _await_listeners(self) -> None:
-        def closed() -> list[str]:
-            for node in self.nodes:
-                if node.state() == "exited":
-                    raise StackNotUp(
-                        f"broker {node} ended while it booted; its last words:\n{self.engine.logs(node.service, 15)}"
-                    )
-            return [str(n) for n in self.nodes if not _open(n.address, 5672) or not _open(n.address, 15672)]
-
-        await_match(
-            closed,
-            lambda c: not c,
-            what="every broker listening on 5672 and 15672",
-            within=seconds(120),
-            every=0.3,
-            error=StackNotUp,
-        )
-
-    def _add_admin(self) -> None:
-        self.engine.must(self.nodes[0].service, "rabbitmqctl", "eval", ADD_ADMIN)
-
-    def _import_topology(self) -> None:
-        """A quorum queue that is declared before all nodes have joined keeps too few replicas: wait, then import."""
-        everybody = frozenset(n.name for n in self.nodes)
-        await_match(
-            lambda: [n.running_peers() for n in self.nodes],
-            lambda views: all(v == everybody for v in views),
-            what="every broker seeing every broker",
-            within=seconds(60),
-            error=StackNotUp,
-            ignore=(ToolFailed,),
-        )
-        files = [folder / "topology.json" for folder in self.folders if (folder / "topology.json").is_file()]
-        if files:
-            self.nodes[0].api.ask("POST", "definitions", json.loads(files[-1].read_text()), timeout=20)
 
     def _start_watches(self) -> None:
         self._watches = [
@@ -370,11 +262,3 @@ def _boot_id() -> str:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
         return ""
-
-
-def _open(host: str, port: int) -> bool:
-    try:
-        socket.create_connection((host, port), timeout=0.5).close()
-    except OSError:
-        return False
-    return True

@@ -20,6 +20,7 @@ from pytest_rmqha.waiting import seconds
 
 pytestmark = pytest.mark.rmq_requires("three_nodes", "vip", "mirrors", "quorum")
 TRANSITION = seconds(5)
+WITHIN_A_SECOND = 2.0  # VRRP takes 0.4 to 0.6 s (skew time); the rest is the stop's own exec and what our looking takes
 MARKED_DOWN = seconds(6)  # fall 2 × (inter 1 s + timeout check 2 s)
 
 
@@ -34,7 +35,7 @@ def the_vip_moved_once_and_nobody_lost_anything(seen):
 def test_stopping_keepalived_moves_the_vip_within_a_second(observe):
     seen = observe(keepalived_is_stopped_on_the_holder)
 
-    assert seen.moved_after < 1.5, f"the VIP moved {seen.moved_after:.1f} s after the stop"
+    assert seen.moved_after < WITHIN_A_SECOND, f"the VIP moved {seen.moved_after:.1f} s after the stop"
     the_vip_moved_once_and_nobody_lost_anything(seen)
 
 

@@ -56,7 +56,7 @@ def rmq_stack(request: pytest.FixtureRequest, rmq_settings: Settings, rmq_topolo
     overrides = {
         role: image
         for role, image in (
-            ("broker", rmq_settings.broker_image),
+            ("broker", rmq_settings.image),
             ("balancer", rmq_settings.balancer_image),
             ("client", rmq_settings.client_image),
             ("toxiproxy", rmq_settings.toxiproxy_image),

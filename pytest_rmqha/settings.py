@@ -52,7 +52,7 @@ class Knob:
 KNOBS: tuple[Knob, ...] = (
     Knob("topology", "3node", values.topology, "NAME|FILE", "shape of the stack: a shipped one or a compose file"),
     Knob("version", "3.10", values.one_of(*LINES), "LINE", f"RabbitMQ line: {', '.join(LINES)}"),
-    Knob("broker_image", "", values.image, "IMAGE", "broker image instead of the line's own"),
+    Knob("image", "", values.image, "IMAGE", "RabbitMQ image instead of the line's own: your own, or an official one"),
     Knob(
         "balancer_image", "", values.image, "IMAGE", "balancer image (haproxy and keepalived) instead of the line's own"
     ),
@@ -85,7 +85,7 @@ class Settings:
 
     topology: str
     version: str
-    broker_image: str | None
+    image: str | None
     balancer_image: str | None
     client_image: str | None
     toxiproxy_image: str | None

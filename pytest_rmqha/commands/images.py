@@ -21,7 +21,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     for role in ROLES:
         parser.add_argument(
             f"--{role}-image",
-            default=os.environ.get(f"RMQ_{role.upper()}_IMAGE"),
+            default=os.environ.get("RMQ_IMAGE" if role == "broker" else f"RMQ_{role.upper()}_IMAGE"),
             metavar="IMAGE",
             help="taken as it is instead of ours",
         )

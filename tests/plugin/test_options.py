@@ -52,7 +52,7 @@ def test_a_path_in_the_ini_file_counts_from_there(session: Session, pytester: py
         ("--rmq-budget-scale=0", "--rmq-budget-scale: got 0; expected a number above 0*"),
         ("--rmq-budget-scale=fast", "--rmq-budget-scale: got fast; expected a number above 0*"),
         ("--rmq-config=nowhere", "--rmq-config: got nowhere; *is not there: name the folder*"),
-        ("--rmq-broker-image=My Image", "--rmq-broker-image: got My Image; expected an image reference*"),
+        ("--rmq-image=My Image", "--rmq-image: got My Image; expected an image reference*"),
         ("--rmq-registry=https://x", "--rmq-registry: got https://x; expected a registry prefix*"),
         ("--rmq-reuse=A B", "--rmq-reuse: got A B; expected the name of a kept run*"),
     ],

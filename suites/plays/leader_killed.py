@@ -78,10 +78,11 @@ def the_leaders_node_is_killed(stage: Stage) -> Seen:
             elsewhere_after = cluster.leader_of(elsewhere).name
             during = await_match(
                 lambda: cluster.replicas(two),
-                lambda r: third.name in r.members,
-                what=f"a new mirror of {two} on {third}",
+                lambda r: third.name in r.members and victim.name not in r.members | r.in_sync,
+                what=f"a new mirror of {two} on {third}, the dead one no longer listed",
                 within=seconds(15),
                 ignore=(ToolFailed, KeyError),
+                error=InvariantNotUpheld,
             )
             down = _when_marked_down(stage, victim)
             declared = _declare_everything(cluster, keeper)

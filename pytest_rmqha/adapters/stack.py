@@ -115,7 +115,8 @@ class Stack:
                         self.proxies,
                     )
                     for m in self.link_map
-                )
+                ),
+                self.filter_on("rmqha-toxiproxy"),
             )
         self.steady = SteadyState(self.cluster, self.balancers, self.vip, self.links)
 

@@ -43,12 +43,17 @@ def _whole(cluster: Cluster, links: Sequence[Link]) -> bool:
 
 
 def _cut(
-    title: str, cluster: Cluster, links: tuple[Link, ...], how: Callable[[Link], None], targets: tuple[str, ...]
+    title: str,
+    cluster: Cluster,
+    links: tuple[Link, ...],
+    cut: Callable[[], None],
+    targets: tuple[str, ...],
+    restore: Callable[[], None] | None = None,
 ) -> Fault:
     return Fault(
         title=title,
-        inject=lambda: each(links, how),
-        heal=lambda: each(links, Link.restore),
+        inject=cut,
+        heal=restore or (lambda: each(links, Link.restore)),
         in_effect=lambda: not any(epmd_answers(link) for link in links),
         is_gone=lambda: _whole(cluster, links),
         within=seconds(10),
@@ -57,23 +62,25 @@ def _cut(
     )
 
 
+def _cut_both_ways(
+    title: str, cluster: Cluster, links: Links, chosen: tuple[Link, ...], targets: tuple[str, ...], *, silently: bool
+) -> Fault:
+    if silently:
+        return _cut(title, cluster, chosen, lambda: each(chosen, Link.swallow), targets)
+    return _cut(title, cluster, chosen, lambda: links.close_at_once(chosen), targets, lambda: links.open_again(chosen))
+
+
 def isolated(cluster: Cluster, links: Links, node: Node, *, silently: bool = False) -> Fault:
     """Every link of one broker to its peers cut; its clients and balancers still reach it."""
-    how = Link.swallow if silently else Link.close
     word = "silently" if silently else "cleanly"
-    return _cut(f"{node} {word} cut off from its peers", cluster, links.around(node), how, (node.service,))
+    title = f"{node} {word} cut off from its peers"
+    return _cut_both_ways(title, cluster, links, links.around(node), (node.service,), silently=silently)
 
 
 def pair_cut(cluster: Cluster, links: Links, a: Node, b: Node, *, silently: bool = False) -> Fault:
     """A partial partition: only the link between two brokers is cut."""
-    how = Link.swallow if silently else Link.close
-    return _cut(
-        f"link {a}–{b} {'silently' if silently else 'cleanly'} cut",
-        cluster,
-        links.between(a, b),
-        how,
-        (a.service, b.service),
-    )
+    title = f"link {a}–{b} {'silently' if silently else 'cleanly'} cut"
+    return _cut_both_ways(title, cluster, links, links.between(a, b), (a.service, b.service), silently=silently)
 
 
 def one_way_cut(cluster: Cluster, links: Links, speaker: Node, listener: Node) -> Fault:
@@ -83,7 +90,7 @@ def one_way_cut(cluster: Cluster, links: Links, speaker: Node, listener: Node) -
         f"{speaker} no longer heard by {listener}",
         cluster,
         between,
-        lambda link: link.swallow_from(speaker),
+        lambda: each(between, lambda link: link.swallow_from(speaker)),
         (speaker.service, listener.service),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pytest_rmqha.errors import HarnessError
+from pytest_rmqha.errors import HarnessError, ToolFailed
 from pytest_rmqha.outside import BackendStates, Containers, Filter
 
 
@@ -42,7 +42,17 @@ class Balancer:
         """Is there a process called exactly ``program`` that is not stopped and not a zombie?"""
         if self.state() != "running":
             return False
-        return self.containers.exec(self.service, "pgrep", "-x", "-r", "R,S,D,I", program).code == 0
+        return self._has(program, "R,S,D,I")
+
+    def has_stopped(self, program: str) -> bool:
+        """Is there one that a signal has stopped (state T)? A dead one is none."""
+        return self.state() == "running" and self._has(program, "T")
+
+    def _has(self, program: str, states: str) -> bool:
+        answer = self.containers.exec(self.service, "pgrep", "-x", "-r", states, program)
+        if answer.code not in (0, 1):
+            raise ToolFailed(f"pgrep {program} in {self.service} ended with {answer.code}: {answer.err.strip()}")
+        return answer.code == 0
 
     def boot(self, program: str) -> None:
         """Start haproxy or keepalived again as the host's boot does (a signal to the image's first script)."""

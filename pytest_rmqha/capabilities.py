@@ -28,6 +28,13 @@ def _brokers(least: int) -> Lack:
     )
 
 
+def _exactly(number: int) -> Lack:
+    """Scenarios that name each broker: the one that is struck, and those that go on without it."""
+    return lambda t, _line: (
+        "" if len(t.brokers) == number else f"{t.name} has {len(t.brokers)} brokers, it takes exactly {number}"
+    )
+
+
 def _balancers(least: int) -> Lack:
     return lambda t, _line: (
         "" if len(t.balancers) >= least else f"{t.name} has {len(t.balancers)} of the {least} balancers it takes"
@@ -58,12 +65,10 @@ CAPABILITIES: Mapping[str, Lack] = {
     "mnesia": _only_on(MNESIA, "Mnesia"),
     "khepri": _only_on(KHEPRI, "Khepri store by default"),
     "quorum": lambda _topology, _line: "",
-    "single": lambda t, _line: (
-        "" if len(t.brokers) == 1 else f"{t.name} has {len(t.brokers)} brokers, it takes exactly one"
-    ),
+    "single": _exactly(1),
     "links": _brokers(2),
     "two_nodes": _brokers(2),
-    "three_nodes": _brokers(3),
+    "three_nodes": _exactly(3),
     "five_nodes": _brokers(5),
     "balancers": _balancers(1),
     "two_balancers": _balancers(2),

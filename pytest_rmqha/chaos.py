@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 
 from pytest_rmqha.clock import now
-from pytest_rmqha.errors import FaultNotInjected, HarnessError, NotHealed
+from pytest_rmqha.errors import FaultNotInjected, HarnessError, InvariantNotUpheld, NotHealed
 from pytest_rmqha.faults.fault import Fault
 from pytest_rmqha.timeline import Timeline
 from pytest_rmqha.waiting import await_match
@@ -73,13 +73,16 @@ class Chaos:
         except BaseException as error:
             try:
                 self.heal(fault)
-            except NotHealed as not_healed:
+            except (NotHealed, InvariantNotUpheld) as not_healed:
                 error.add_note(f"And the fault was not healed: {type(not_healed).__name__}: {not_healed}")
             raise
         self.heal(fault)
 
     def heal(self, fault: Fault) -> None:
-        """Heal now, before the end of the block, and wait until it is gone. A fault that isn't active is left alone."""
+        """Heal now, before the end of the block, and wait until it is gone. A fault that isn't active is left alone.
+
+        InvariantNotUpheld where the fault is undone and it is the stack that does not come back.
+        """
         if not any(active is fault for active in self._active):
             return
         began = self._clock()
@@ -92,23 +95,36 @@ class Chaos:
             if not any(known is fault for known in self.unhealed):
                 self.unhealed.append(fault)
             self._note("note", fault, text=f"not healed: {type(error).__name__}")
+            if isinstance(error, NotHealed) and self._is_undone(fault):
+                self._forget(fault)
+                raise InvariantNotUpheld(f"the stack does not come back by itself: {error}") from error
             if isinstance(error, NotHealed) or not isinstance(error, Exception):
                 raise
             raise NotHealed(f"healing “{fault}” failed: {type(error).__name__}: {error}") from error
+        self._forget(fault)
+        self._note("fault.gone", fault, after=self._clock() - began)
+
+    def _forget(self, fault: Fault) -> None:
         self._active = [active for active in self._active if active is not fault]
         self.unhealed = [known for known in self.unhealed if known is not fault]
-        self._note("fault.gone", fault, after=self._clock() - began)
+
+    @staticmethod
+    def _is_undone(fault: Fault) -> bool:
+        try:
+            return fault.undone()
+        except HarnessError:
+            return False
 
     def heal_all(self) -> None:
         """Heal whatever is still active, newest first, the ones that were healed in vain included. May be called again.
 
         Every fault is tried before the first failure is raised; the others become notes on it.
         """
-        failures: list[NotHealed] = []
+        failures: list[NotHealed | InvariantNotUpheld] = []
         for fault in reversed(self.active):
             try:
                 self.heal(fault)
-            except NotHealed as error:
+            except (NotHealed, InvariantNotUpheld) as error:
                 failures.append(error)
         for further in failures[1:]:
             failures[0].add_note(f"And: {further}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,7 +19,11 @@ from pytest_rmqha.outside import BrokerApi, Containers
 from pytest_rmqha.timeline import Timeline
 from pytest_rmqha.waiting import Budget, await_match, seconds
 
-VOLATILE = ("rabbit_version", "rabbitmq_version", "product_name", "product_version", "rabbitmq_definition_format")
+VOLATILE = (
+    "rabbit_version", "rabbitmq_version", "product_name", "product_version", "rabbitmq_definition_format",
+    # From 4.0 on, said of the exporting node: a cluster that nobody has named is called after whoever is asked.
+    "original_cluster_name", "explanation",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,14 @@ class Node:
 
     def start_app(self) -> None:
         self.containers.must(self.service, "rabbitmqctl", "start_app")
+
+    def tick_time(self) -> float:
+        """Seconds of silence after which Erlang takes a peer for gone, give or take a quarter (``net_ticktime``; 0.9 s to ask)."""
+        said = self.containers.must(self.service, "rabbitmqctl", "eval", "net_kernel:get_net_ticktime().")
+        number = re.search(r"\d+", said)
+        if number is None:
+            raise ToolFailed(f"{self} does not tell its tick time: {said.strip()[:100]!r}")
+        return float(number[0])
 
     def state(self) -> str:
         return self.containers.state(self.service)

@@ -30,3 +30,13 @@ def topologies() -> tuple[str, ...]:
 def topology_file(name: str) -> Path:
     """The compose file of a shipped topology; the caller has checked the name."""
     return compose_folder() / f"{name}.yaml"
+
+
+def variants() -> tuple[str, ...]:
+    """Names that ``rmq_variant`` knows: folders with the few files of the reference that differ."""
+    return tuple(sorted(path.name for path in (compose_folder() / "variants").glob("*") if path.is_dir()))
+
+
+def variant_folder(name: str) -> Path:
+    """The folder of a shipped variant; the caller has checked the name."""
+    return compose_folder() / "variants" / name

@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import time
 from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import pytest
 
-from pytest_rmqha import data
-from pytest_rmqha.adapters import allure, leftovers
-from pytest_rmqha.adapters import images as image_store
+from pytest_rmqha import live
+from pytest_rmqha.adapters import allure, keeping, variants
 from pytest_rmqha.adapters.compose import read_config
 from pytest_rmqha.adapters.stack import Stack
 from pytest_rmqha.balancers import Balancer
+from pytest_rmqha.budgets import Budgets
 from pytest_rmqha.catalogue import CHAPTERS
 from pytest_rmqha.chaos import Chaos
 from pytest_rmqha.cluster import Cluster
-from pytest_rmqha.errors import HarnessError, UserInputError
-from pytest_rmqha.images.spec import wanted
+from pytest_rmqha.config.preflight import Finding, across
+from pytest_rmqha.errors import HarnessError, StackNotUp, UserInputError
 from pytest_rmqha.lease import Stage, lease
 from pytest_rmqha.links import Links
-from pytest_rmqha.markers import MARKS
+from pytest_rmqha.markers import MARKS, Marks
+from pytest_rmqha.not_up import judged
 from pytest_rmqha.observation import Observations, Observed, present
-from pytest_rmqha.session_report import MEASURED, RUN, SETTINGS, TOPOLOGY
+from pytest_rmqha.opening import checked, make_stack, stand_up
+from pytest_rmqha.session_report import MEASURED, RUN, SETTINGS, TOPOLOGY, Run
 from pytest_rmqha.settings import Settings
 from pytest_rmqha.timeline import Timeline
 from pytest_rmqha.topology import Topology, from_compose
@@ -53,41 +54,17 @@ def rmq_topology(request: pytest.FixtureRequest, rmq_settings: Settings) -> Topo
 def rmq_stack(request: pytest.FixtureRequest, rmq_settings: Settings, rmq_topology: Topology) -> Iterator[Stack]:
     """The real stack in steady state; taken down at the end of the session, whatever ended it."""
     run = request.config.stash[RUN]
-    overrides = {
-        role: image
-        for role, image in (
-            ("broker", rmq_settings.image),
-            ("balancer", rmq_settings.balancer_image),
-            ("client", rmq_settings.client_image),
-            ("toxiproxy", rmq_settings.toxiproxy_image),
-        )
-        if image
-    }
     try:
-        images = image_store.present(wanted(rmq_settings.version, overrides))
-        leftovers.sweep(lambda text: print(f"rmqha: {text}"))
+        stack = make_stack(rmq_settings, rmq_topology, run.name, run.folder, lambda text: print(f"rmqha: {text}"))
     except UserInputError as error:
         pytest.exit(f"{error}", returncode=pytest.ExitCode.USAGE_ERROR)
-    reference = data.compose_folder() / "reference"
-    own = (f"lines/{rmq_settings.version}", rmq_settings.topology_name)
-    folders = [reference, *(data.compose_folder() / name for name in own)]
-    if rmq_settings.config is not None:
-        folders.append(rmq_settings.config)
-    stack = Stack(
-        run=run.name,
-        topology=rmq_topology,
-        images=images,
-        folders=folders,
-        compose_file=rmq_settings.topology_file,
-        reports=run.folder,
-        timeline=Timeline(),
-        dump_policy=rmq_settings.dump,
-    )
     began = time.monotonic()
     allure_folder = request.config.getoption("allure_report_dir", None)
     allure.write_categories(allure_folder)
     try:
-        stack.up()
+        live.follow(request.config, stack.timeline)
+        run.facts["preflight"] = checked(stack, rmq_settings)
+        stand_up(stack, rmq_settings)
         run.facts["bring_up_seconds"] = round(time.monotonic() - began, 1)
         run.facts["bring_up"] = {label: round(took, 1) for label, took in stack.took.items()}
         run.facts["images"] = dict(stack.engine.image_digests())
@@ -99,15 +76,39 @@ def rmq_stack(request: pytest.FixtureRequest, rmq_settings: Settings, rmq_topolo
         pytest.exit(f"{error}", returncode=pytest.ExitCode.USAGE_ERROR)
     except HarnessError as error:
         stack.dump("bring-up", f"{type(error).__name__}: {error}")
+        if isinstance(error, StackNotUp) and not rmq_settings.is_reference:
+            raise judged(error, _doubts(stack, rmq_settings)) from error
         raise
     finally:
         with contextlib.suppress(OSError):
             stack.timeline.to_jsonl(run.folder / "timeline.jsonl")
-        failed = request.session.testsfailed > 0
-        if rmq_settings.keep == "always" or (rmq_settings.keep == "on-failure" and failed):
-            run.facts["kept"] = stack.how_to_get_in()
-        else:
-            stack.down()
+        _leave_or_keep(request, stack, rmq_settings, run)
+
+
+def _doubts(stack: Stack, settings: Settings) -> list[Finding]:
+    """What the preflight says of these files without asking a program."""
+    members = {m.service: m for m in stack.topology.balancers}
+    files = stack.config_files
+    brokers = {b.service: files[b.service] for b in stack.topology.brokers}
+    return across(
+        brokers, {name: files[name] for name in members}, {n: m.address for n, m in members.items()}, settings.version
+    )
+
+
+def _leave_or_keep(request: pytest.FixtureRequest, stack: Stack, settings: Settings, run: Run) -> None:
+    """A reused stack stays, also one that was refused; a stack of ours that was never up is not kept: nobody could get in."""
+    is_up = STACK in request.config.stash
+    failed = request.session.testsfailed > 0
+    if settings.reuse and not is_up:
+        stack.disconnect()
+    elif is_up and (settings.reuse or settings.keep == "always" or (settings.keep == "on-failure" and failed)):
+        with contextlib.suppress(
+            HarnessError
+        ):  # one that is too broken for it is kept as it is: attach looks at its files
+            variants.enter(stack, None)
+        run.facts["kept"] = keeping.keep(stack)
+    else:
+        stack.down()
 
 
 @pytest.fixture(scope="session")
@@ -116,14 +117,24 @@ def rmq_timeline(rmq_stack: Stack) -> Timeline:
     return rmq_stack.timeline
 
 
+def _make_ready(stack: Stack, marks: Marks) -> None:
+    """A new cluster where the scenario asks for one or the old one can't be healed, and the variant that it asks for."""
+    if stack.worn or (marks.fresh_cluster and stack.leases):
+        stack.rebuild(marks.variant)
+    else:
+        variants.enter(stack, marks.variant)
+
+
 def _chaos_of(stack: Stack) -> Chaos:
     return Chaos(stack.timeline, on_step=allure.step)
 
 
 @pytest.fixture
-def rmq_stage(request: pytest.FixtureRequest, rmq_stack: Stack, rmq_settings: Settings) -> Stage:
+def rmq_stage(request: pytest.FixtureRequest, rmq_stack: Stack) -> Stage:
     """A scenario's own lease of the stack; it is left, healed and judged inside the test's call."""
-    leased = lease(rmq_stack, request.node.name, lambda: _chaos_of(rmq_stack), rmq_settings.budget_scale)
+    marks = request.node.stash[MARKS]
+    _make_ready(rmq_stack, marks)
+    leased = lease(rmq_stack, request.node.name, lambda: _chaos_of(rmq_stack), marks.allowed_logs)
     stage = leased.__enter__()
     request.node.stash[STAGE] = stage
     request.node.stash[_LEASE] = leased
@@ -173,6 +184,7 @@ def _show(item: pytest.Item, seen: Observed) -> None:
     try:
         item.stash[MEASURED] = present(seen, run.folder)
         item.user_properties += seen.properties()
+        allure.write_performance(item.config.getoption("allure_report_dir", None), seen.name, seen.performance())
     except Exception as error:  # a picture that can't be drawn must not hide the verdict
         item.add_report_section(
             "call", "rmqha", f"no plot and no ledger for {seen.name}: {type(error).__name__}: {error}"
@@ -186,7 +198,7 @@ def _rmq_observations() -> Observations:
 
 @pytest.fixture
 def rmq_observe(
-    request: pytest.FixtureRequest, rmq_stack: Stack, rmq_settings: Settings, _rmq_observations: Observations
+    request: pytest.FixtureRequest, rmq_stack: Stack, _rmq_observations: Observations
 ) -> Callable[[Callable[[Stage], Any]], Any]:
     """``observe(play)``: runs ``play(stage)`` on the first call of the session and returns what it saw on every call.
 
@@ -195,14 +207,25 @@ def rmq_observe(
     """
 
     def observe(play: Callable[[Stage], Any]) -> Any:
-        open_lease = functools.partial(
-            lease, rmq_stack, play.__name__, lambda: _chaos_of(rmq_stack), rmq_settings.budget_scale
-        )
-        seen = _rmq_observations.of(play, open_lease)
+        marks = request.node.stash[MARKS]
+
+        @contextlib.contextmanager
+        def open_lease() -> Iterator[Stage]:
+            _make_ready(rmq_stack, marks)
+            with lease(rmq_stack, play.__name__, lambda: _chaos_of(rmq_stack), marks.allowed_logs) as stage:
+                yield stage
+
+        seen = _rmq_observations.of(play, open_lease, variant=marks.variant)
         _show(request.node, seen)
         return seen.outcome()
 
     return observe
+
+
+@pytest.fixture
+def rmq_budget(request: pytest.FixtureRequest) -> Budgets:
+    """``rmq_budget("publishing", default)``: what ``rmq_slo`` states for this test, or else the default."""
+    return Budgets(request.node.stash[MARKS].budgets)
 
 
 @pytest.fixture
@@ -245,6 +268,7 @@ __all__ = [
     "_rmq_observations",
     "pytest_pyfunc_call",
     "rmq_balancers",
+    "rmq_budget",
     "rmq_chaos",
     "rmq_cluster",
     "rmq_links",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import re
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -16,13 +16,15 @@ from pytest_rmqha import clock
 from pytest_rmqha.balancers import Balancer
 from pytest_rmqha.chaos import Chaos
 from pytest_rmqha.cluster import Cluster, Node
-from pytest_rmqha.errors import HarnessError, InvariantNotUpheld, StackNotUp
+from pytest_rmqha.detours import Detour
+from pytest_rmqha.errors import HarnessError, InvariantNotUpheld, NoVerdict, StackNotUp
 from pytest_rmqha.links import Links
+from pytest_rmqha.logs import AllowedLog
 from pytest_rmqha.outside import BrokerApi, ClientWire, Filter
 from pytest_rmqha.steady import SteadyState
 from pytest_rmqha.timeline import Event, Timeline
 from pytest_rmqha.vip import Vip
-from pytest_rmqha.waiting import Budget, seconds
+from pytest_rmqha.waiting import seconds
 from pytest_rmqha.workload.history import History
 from pytest_rmqha.workload.workload import Access, Workload
 
@@ -31,7 +33,7 @@ LOAD_USER = "rmqha-load"
 
 
 class LeasedStack(Protocol):
-    """What a lease needs of the stack."""
+    """What a lease needs of the stack. ``leases`` counts them; ``worn``: one was left not whole, nothing heals it any more."""
 
     cluster: Cluster
     balancers: tuple[Balancer, ...]
@@ -40,6 +42,8 @@ class LeasedStack(Protocol):
     steady: SteadyState
     timeline: Timeline
     wire: ClientWire | None
+    leases: int
+    worn: bool
 
     @property
     def front(self) -> str: ...
@@ -48,19 +52,22 @@ class LeasedStack(Protocol):
     def api_at(self, address: str) -> BrokerApi: ...
     def filter_on(self, service: str) -> Filter: ...
     def blind_watches(self) -> tuple[str, ...]: ...
+    def detour(self, source: str, target: str) -> Detour: ...
+    def unexpected_logs(self, since: float, allowed: Sequence[AllowedLog]) -> tuple[str, ...]: ...
+    def note_peers(self, since: float) -> None: ...
     def dump(self, name: str, error: str) -> None: ...
 
 
 @dataclass
 class Stage:
-    """What one scenario plays with. ``budget_scale`` multiplies the promises' budgets on slow machines (default 1)."""
+    """What one scenario plays with. ``allowed_logs``: lines in a member's log that it causes on purpose."""
 
     name: str
     stack: LeasedStack
     cluster: Cluster
     chaos: Chaos
     started: float
-    budget_scale: float = 1.0
+    allowed_logs: tuple[AllowedLog, ...] = ()
     workloads: list[Workload] = field(default_factory=list)
 
     @property
@@ -88,12 +95,10 @@ class Stage:
         """What happened since the scenario began."""
         return tuple(self.timeline.between(self.started, clock.now()))
 
-    def budget(self, value: float) -> Budget:
-        return seconds(value * self.budget_scale)
-
     def workload(self, *queues: str, host: str | None = None, **options: Any) -> Workload:
         """A load on declared queues, through the VIP unless ``host`` pins it to one address."""
-        assert self.stack.wire is not None
+        if self.stack.wire is None:
+            raise HarnessError("the load client is not connected: the stack never came up whole")
         access = Access(host or self.stack.front, LOAD_USER, self.stack.load_password, self.cluster.vhost)
 
         def pending() -> int:
@@ -134,6 +139,20 @@ class Stage:
         self.cluster.await_synced(name, copies=len(self.cluster.nodes))
         return name
 
+    def detour_to_the_vip(self) -> Detour:
+        """The way of the load client to the VIP's AMQP port, to be put in with ``faults.detour.detoured``."""
+        return self.stack.detour("rmqha-client", f"{self.vip.address}:5672")
+
+    def detour_between(self, balancer: Balancer, broker: Node, backend: str = "amqp_brokers") -> Detour:
+        """The way of a balancer to a broker's AMQP port. NoVerdict if its check would not notice a proxy without a broker."""
+        check = balancer.page.checks().get(f"{backend}/{broker}", "")
+        if not check.startswith("L7"):
+            raise NoVerdict(
+                f"{balancer} checks {backend}/{broker} by {check or 'nothing'}: an L4 check through a link proxy always "
+                "succeeds, so it would show a dead broker as UP"
+            )
+        return self.stack.detour(balancer.service, f"{broker.address}:5672")
+
     def name_through_the_vip(self) -> str:
         """The cluster's name as the management API behind the VIP tells it."""
         return str(self.stack.api_at(self.vip.address).get("cluster-name")["name"])
@@ -145,16 +164,20 @@ class Stage:
 
 
 @contextlib.contextmanager
-def lease(stack: LeasedStack, name: str, chaos: Callable[[], Chaos], budget_scale: float = 1.0) -> Iterator[Stage]:
+def lease(
+    stack: LeasedStack, name: str, chaos: Callable[[], Chaos], allowed_logs: Sequence[AllowedLog] = ()
+) -> Iterator[Stage]:
     """The stack for one scenario. Raises InvariantNotUpheld when it isn't whole again within 60 s after the scenario."""
-    stack.steady.wait(within=seconds(60), error=StackNotUp, what=f"steady state before {name}")
+    stack.leases += 1
     vhost = "rmqha." + re.sub(r"[^A-Za-z0-9]+", "-", name)[:60]
-    api = stack.cluster.any_answering().api
-    api.put_vhost(vhost)
-    for user in ("rmqha-admin", LOAD_USER):
-        api.put_permissions(vhost, user)
+    try:
+        stack.steady.wait(within=seconds(60), error=StackNotUp, what=f"steady state before {name}")
+        _make_vhost(stack, vhost)
+    except BaseException:
+        stack.worn = True
+        raise
     started = stack.timeline.add("scenario.begin", name).at
-    stage = Stage(name, stack, replace(stack.cluster, vhost=vhost), chaos(), started, budget_scale)
+    stage = Stage(name, stack, replace(stack.cluster, vhost=vhost), chaos(), started, tuple(allowed_logs))
     try:
         yield stage
     except BaseException as error:
@@ -163,6 +186,8 @@ def lease(stack: LeasedStack, name: str, chaos: Callable[[], Chaos], budget_scal
         try:
             _leave(stack, stage, vhost)
         except Exception as left:
+            if isinstance(left, InvariantNotUpheld) and isinstance(error, HarnessError):
+                raise left from error  # the worst wins: what the stack did not keep outweighs what we could not do
             error.add_note(f"And the stack was not whole afterwards: {type(left).__name__}: {left}")
         raise
     with contextlib.suppress(Exception):
@@ -175,16 +200,34 @@ def lease(stack: LeasedStack, name: str, chaos: Callable[[], Chaos], budget_scal
         raise
 
 
+def _make_vhost(stack: LeasedStack, vhost: str) -> None:
+    api = stack.cluster.any_answering().api
+    try:
+        api.put_vhost(vhost)
+        for user in ("rmqha-admin", LOAD_USER):
+            api.put_permissions(vhost, user)
+    except BaseException:
+        with contextlib.suppress(Exception):
+            api.delete_vhost(vhost)
+        raise
+
+
 def _leave(stack: LeasedStack, stage: Stage, vhost: str) -> None:
     """Heal, be whole, and take the vhost away whatever came of it: one red scenario must not redden the next."""
+    stack.worn = True
     try:
         stage.chaos.heal_all()
         if stack.wire is not None:
             stack.wire.ask("reset", within=30)
         with stack.timeline.waiting("steady state afterwards"):
             stack.steady.wait(within=STEADY_AFTER, error=InvariantNotUpheld, what=f"steady state after {stage.name}")
+        stack.worn = False
         if blind := stack.blind_watches():
             raise HarnessError(f"nobody watched {', '.join(blind)}: what the timeline says of them is worth nothing")
+        if bad := stack.unexpected_logs(stage.started, stage.allowed_logs):
+            raise InvariantNotUpheld(
+                f"a member said what no fault of this scenario explains (rmq_allows_log excuses what it causes): {'; '.join(bad)}"
+            )
     except BaseException:
         with contextlib.suppress(Exception):
             stack.cluster.any_answering().api.delete_vhost(vhost)

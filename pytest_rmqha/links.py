@@ -5,7 +5,7 @@ Either side may dial, so what is cut is a *pair*: both directions. One-way fault
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -16,28 +16,23 @@ SILENT = "rmqha-silent"
 LATENCY = "rmqha-latency"
 RATE = "rmqha-rate"
 ONEWAY = "rmqha-oneway"
+LIMIT = "rmqha-limit"
 STREAMS = ("upstream", "downstream")
 
 
-@dataclass(frozen=True)
-class Link:
-    """``source`` dials ``target`` through ``proxies`` (names on the toxiproxy server)."""
+class Proxied:
+    """A way through link proxies: what can be done to each of its ``proxies`` (names on the toxiproxy ``server``)."""
 
-    source: Node
-    target: Node
     proxies: tuple[str, ...]
-    server: LinkProxies = field(repr=False, compare=False)
-
-    def __str__(self) -> str:
-        return f"{self.source}→{self.target}"
+    server: LinkProxies
 
     @property
     def address(self) -> str:
-        """The link proxies' own address, which ``source`` dials."""
+        """The link proxies' own address, which is dialled instead of the peer's."""
         return str(self.server.read(self.proxies[0])["listen"]).rsplit(":", 1)[0]
 
     def close(self) -> None:
-        """A clean cut: connections are closed and new ones refused; the distribution first."""
+        """A clean cut: connections are closed and new ones refused; the last proxy first."""
         for proxy in reversed(self.proxies):
             self.server.enable(proxy, False)
 
@@ -47,28 +42,19 @@ class Link:
 
     def swallow(self) -> None:
         """A silent cut: what is sent disappears both ways, connections stay. Lifting it closes them."""
-        for proxy in self.proxies:
-            for stream in STREAMS:
-                self.server.add_toxic(proxy, f"{SILENT}-{stream}", "timeout", stream, {"timeout": 0})
-
-    def swallow_from(self, sender: Node) -> None:
-        """A one-way cut: only what ``sender`` says disappears, whoever dialled."""
-        stream = "upstream" if sender == self.source else "downstream"
-        for proxy in self.proxies:
-            self.server.add_toxic(proxy, f"{ONEWAY}-{stream}", "timeout", stream, {"timeout": 0})
+        self._each_stream("timeout", SILENT, {"timeout": 0})
 
     def delay(self, milliseconds: int, jitter: int = 0) -> None:
         """Add latency to each direction; the round trip grows by twice this."""
-        for proxy in self.proxies:
-            for stream in STREAMS:
-                self.server.add_toxic(
-                    proxy, f"{LATENCY}-{stream}", "latency", stream, {"latency": milliseconds, "jitter": jitter}
-                )
+        self._each_stream("latency", LATENCY, {"latency": milliseconds, "jitter": jitter})
 
     def narrow(self, kilobytes_per_second: int) -> None:
+        self._each_stream("bandwidth", RATE, {"rate": kilobytes_per_second})
+
+    def break_off_after(self, sent: int) -> None:
+        """Close each connection once ``sent`` bytes have gone from the one who dialled, in the middle of whatever that is."""
         for proxy in self.proxies:
-            for stream in STREAMS:
-                self.server.add_toxic(proxy, f"{RATE}-{stream}", "bandwidth", stream, {"rate": kilobytes_per_second})
+            self.server.add_toxic(proxy, f"{LIMIT}-upstream", "limit_data", "upstream", {"bytes": sent})
 
     def restore(self) -> None:
         """Open again and take every toxic off; nothing there is fine."""
@@ -79,6 +65,30 @@ class Link:
 
     def is_clear(self) -> bool:
         return all(self.server.read(p)["enabled"] and not self.server.toxics(p) for p in self.proxies)
+
+    def _each_stream(self, kind: str, name: str, attributes: Mapping[str, int]) -> None:
+        for proxy in self.proxies:
+            for stream in STREAMS:
+                self.server.add_toxic(proxy, f"{name}-{stream}", kind, stream, attributes)
+
+
+@dataclass(frozen=True)
+class Link(Proxied):
+    """``source`` dials ``target``, two brokers, through ``proxies``: epmd's and the distribution's."""
+
+    source: Node
+    target: Node
+    proxies: tuple[str, ...]
+    server: LinkProxies = field(repr=False, compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.source}→{self.target}"
+
+    def swallow_from(self, sender: Node) -> None:
+        """A one-way cut: only what ``sender`` says disappears, whoever dialled."""
+        stream = "upstream" if sender == self.source else "downstream"
+        for proxy in self.proxies:
+            self.server.add_toxic(proxy, f"{ONEWAY}-{stream}", "timeout", stream, {"timeout": 0})
 
 
 @dataclass(frozen=True)

@@ -15,28 +15,13 @@ from typing import Any
 
 import pytest
 
-from pytest_rmqha import catalogue
+from pytest_rmqha import catalogue, data
+from pytest_rmqha.budgets import BUDGETS
 from pytest_rmqha.capabilities import CAPABILITIES
 from pytest_rmqha.catalogue import Scenario
 from pytest_rmqha.errors import UserInputError
+from pytest_rmqha.logs import AllowedLog
 from pytest_rmqha.settings import PROFILES
-
-BUDGETS: Mapping[str, str] = {
-    "publishing": "longest stretch without a confirm",
-    "delivery": "longest stretch without a delivery",
-    "connecting": "until a new connection is served",
-    "failover": "until the other balancer holds the VIP",
-    "recovery": "from the end of the fault to steady state",
-    "boot": "from the start of the last needed node until clients are served",
-}
-
-
-@dataclass(frozen=True)
-class AllowedLog:
-    """A log line that this scenario causes on purpose."""
-
-    pattern: re.Pattern[str]
-    reason: str
 
 
 def rmq_scenario(*ids: str, kind: str | None = None) -> tuple[tuple[str, ...], str | None]:
@@ -88,15 +73,20 @@ def rmq_allows_log(pattern: str, *, reason: str) -> AllowedLog:
     if not isinstance(reason, str) or not reason.strip():
         raise UserInputError("reason", repr(reason), "a sentence", "say why the line is expected")
     try:
-        return AllowedLog(re.compile(pattern), reason)
+        compiled = re.compile(pattern)
     except re.error as error:
         raise UserInputError("pattern", repr(pattern), "a regular expression", f"correct it: {error}") from None
+    if compiled.search(""):
+        raise UserInputError("pattern", repr(pattern), "one that an empty line does not match", "name the line")
+    return AllowedLog(compiled, reason)
 
 
 def rmq_variant(name: str) -> str:
     """rmq_variant("autoheal"): the folder with the few configuration files that this test needs to differ."""
     if not isinstance(name, str) or not re.fullmatch(r"[\w.-]+", name):
         raise UserInputError("variant", repr(name), "the name of a folder of variants", "use letters, digits, dashes")
+    if name not in data.variants():
+        raise _unknown("variant", name, data.variants())
     return name
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -10,8 +11,11 @@ from typing import Any
 
 from pytest_rmqha import clock
 from pytest_rmqha.adapters import allure
+from pytest_rmqha.errors import HarnessError
 from pytest_rmqha.lease import Stage
+from pytest_rmqha.report import measurements
 from pytest_rmqha.report.figures import figures
+from pytest_rmqha.report.phases import told
 from pytest_rmqha.report.plot import plot
 from pytest_rmqha.report.summary import summary
 from pytest_rmqha.session_report import Measured
@@ -31,10 +35,13 @@ class Observed:
     landed: tuple[str, ...]
     began: float
     files: dict[str, Path] = field(default_factory=dict)
+    shown: bool = False
 
     @staticmethod
     def of(stage: Stage, result: Any, error: BaseException | None) -> Observed:
         landed = tuple(f.title for f in stage.chaos.landed)
+        with contextlib.suppress(HarnessError):  # a broker that can't be asked has no lane of its own
+            stage.stack.note_peers(stage.started)
         so_far = tuple(stage.timeline.between(0, clock.now()))
         return Observed(stage.name, result, error, stage.history, so_far, landed, stage.started)
 
@@ -44,7 +51,7 @@ class Observed:
         return self.result
 
     def properties(self) -> list[tuple[str, str]]:
-        """For JUnit: the faults that landed and the ledger's totals."""
+        """For JUnit: the faults that landed, the ledger's totals, each outage by phases, and latencies."""
         rows = [("rmq.play", self.name), ("rmq.faults", "; ".join(self.landed))]
         if self.history is not None:
             streams = self.history.streams
@@ -52,20 +59,34 @@ class Observed:
                 ("rmq.attempted", str(sum(s.attempted for s in streams))),
                 ("rmq.confirmed", str(sum(s.confirmed.count() for s in streams))),
                 ("rmq.lost", str(sum(s.lost.count() for s in streams))),
+                *measurements.properties(self.history, self.events),
             ]
         return rows
 
+    def performance(self) -> list[dict[str, Any]]:
+        """Rows for Allure's ``performance.json``; none without a load."""
+        if self.history is None:
+            return []
+        last = max((event.at for event in self.events), default=self.began)
+        start, stop = (int(clock.utc(at).timestamp() * 1e3) for at in (self.began, max(last, self.began)))
+        return measurements.measurements(self.name, self.history, self.events, start, stop)
+
 
 class Observations:
-    """Each play runs once a session."""
+    """Each play runs once a session and variant."""
 
     def __init__(self) -> None:
-        self._seen: dict[Callable[[Stage], Any], Observed] = {}
+        self._seen: dict[tuple[Callable[[Stage], Any], str | None], Observed] = {}
 
-    def of(self, play: Callable[[Stage], Any], open_lease: Callable[[], AbstractContextManager[Stage]]) -> Observed:
-        if play not in self._seen:
-            self._seen[play] = self._run(play, open_lease)
-        return self._seen[play]
+    def of(
+        self,
+        play: Callable[[Stage], Any],
+        open_lease: Callable[[], AbstractContextManager[Stage]],
+        variant: str | None = None,
+    ) -> Observed:
+        if (play, variant) not in self._seen:
+            self._seen[play, variant] = self._run(play, open_lease)
+        return self._seen[play, variant]
 
     @staticmethod
     def _run(play: Callable[[Stage], Any], open_lease: Callable[[], AbstractContextManager[Stage]]) -> Observed:
@@ -85,6 +106,9 @@ class Observations:
 
 def present(seen: Observed, folder: Path) -> Measured:
     """Write the plot and the ledger's summary of a play (once), attach both to the current test, and return its numbers."""
+    if seen.shown:
+        allure.replay(seen.landed, seen.name)
+    seen.shown = True
     if seen.history is None:
         return Measured()
     if not seen.files:
@@ -99,4 +123,5 @@ def present(seen: Observed, folder: Path) -> Measured:
     for name, path in seen.files.items():
         allure.attach_file(path, name)
     numbers = figures(seen.history, seen.events)
-    return Measured(numbers.longest_outage, numbers.lost, numbers.duplicated, numbers.unknown)
+    why = told(numbers.outages)
+    return Measured(numbers.longest_outage, numbers.lost, numbers.duplicated, numbers.unknown, why)

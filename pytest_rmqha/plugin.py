@@ -1,7 +1,7 @@
 """The pytest plugin: options, header, markers, which scenarios run and in which order, and what they came to.
 
 Thin on purpose: each hook hands over to ``settings``, ``markers``, ``selection``, ``scenario_record``,
-``session_report`` and ``manifest``. Fixtures are in ``fixtures``.
+``session_report``, ``manifest``, ``plan``, ``resuming`` and ``live``. Fixtures are in ``fixtures``.
 """
 
 from __future__ import annotations
@@ -15,11 +15,17 @@ from typing import Any
 
 import pytest
 
-from pytest_rmqha import hookspecs, manifest, selection
+from pytest_rmqha import hookspecs, live, manifest, plan, resuming, running_manifest, selection, shards
 from pytest_rmqha.capabilities import Lack
 from pytest_rmqha.catalogue import Scenario
+from pytest_rmqha.config.folder import layered
+from pytest_rmqha.config.origin import origin_lines
 from pytest_rmqha.errors import UserInputError
+from pytest_rmqha.estimates import Estimates
 from pytest_rmqha.markers import MARKERS, MARKS, read
+from pytest_rmqha.opening import configuration_folders
+from pytest_rmqha.plays import plays_of
+from pytest_rmqha.runs import newest_first
 from pytest_rmqha.scenario_record import held_to_a_verdict, is_scenario, note_phase
 from pytest_rmqha.session_report import (
     LEFT_OUT,
@@ -36,6 +42,7 @@ from pytest_rmqha.session_report import (
 from pytest_rmqha.settings import KNOBS, Knob, Settings, resolve
 from pytest_rmqha.sigterm import CleanStop
 from pytest_rmqha.topology import Topology
+from pytest_rmqha.waiting import scale_budgets
 
 pytest_plugins = ("pytest_rmqha.fixtures",)
 
@@ -80,12 +87,13 @@ def pytest_configure(config: pytest.Config) -> None:
     for function in MARKERS.values():
         config.addinivalue_line("markers", " ".join((function.__doc__ or "").split()))
     try:
-        settings = settings_of(config)
+        settings = resuming.begin(config, settings_of(config))
     except UserInputError as error:
         raise pytest.UsageError(str(error)) from None
     started = time.time()
     name = f"{datetime.fromtimestamp(started, UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     rerun = settings.rerun_command([str(argument) for argument in config.invocation_params.args])
+    scale_budgets(settings.budget_scale)
     config.stash[SETTINGS] = settings
     config.stash[RUN] = Run(name, settings.reports / name, started, rerun)
     config.stash[RECORDS] = []
@@ -93,15 +101,29 @@ def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         config.stash[CLEAN_STOP] = CleanStop()
         config.stash[CLEAN_STOP].install()
+        live.prepare(config)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
+    scale_budgets(1.0)
+    live.end(config)
     if CLEAN_STOP in config.stash:
         config.stash[CLEAN_STOP].restore()
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
     return config.stash[SETTINGS].header()
+
+
+def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
+    """Whose files are judged, member by member: the topology is known only now."""
+    settings = config.stash[SETTINGS]
+    if settings.config is None or TOPOLOGY not in config.stash:
+        return []
+    shape, folders = config.stash[TOPOLOGY], configuration_folders(settings)
+    roles = [(m, "broker") for m in shape.brokers] + [(m, "balancer") for m in shape.balancers]
+    files = {m.service: list(layered(folders, m.service, role, m.hostname).values()) for m, role in roles}
+    return origin_lines(settings.config, files)
 
 
 def _only_looking(config: pytest.Config) -> bool:
@@ -137,14 +159,25 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     selection.refuse_repeats(config)
     try:
         shape = config.hook.pytest_rmqha_topology(config=config)
+        config.stash[TOPOLOGY] = shape
+        settled = resuming.settled(config).settled
+        found = selection.select(ours, config.stash[SETTINGS], shape, capabilities, settled)
+        selection.refuse_mixed_plays(found.runs)
     except UserInputError as error:
         raise pytest.UsageError(str(error)) from None
-    config.stash[TOPOLOGY] = shape
-    runs, out, reasons = selection.select(ours, config.stash[SETTINGS], shape, capabilities)
-    config.stash[LEFT_OUT] += reasons
-    selection.put_back(items, ours, selection.in_order(runs))
-    if out:
-        config.hook.pytest_deselected(items=out)
+    shard = config.stash[SETTINGS].shard
+    if shard is not None:
+        whole = {"index": shard.index, "count": shard.count, "of": shards.digest(found.whole)}
+        config.stash[RUN].facts["shard"] = whole
+    config.stash[LEFT_OUT] += found.reasons
+    selection.put_back(items, ours, selection.in_order(found.runs))
+    if found.out:
+        config.hook.pytest_deselected(items=found.out)
+
+
+def _estimates(config: pytest.Config) -> Estimates:
+    settings = config.stash[SETTINGS]
+    return Estimates(newest_first(settings.reports), topology=settings.topology, version=settings.version)
 
 
 def pytest_deselected(items: list[pytest.Item]) -> None:
@@ -162,7 +195,10 @@ def pytest_runtestloop(session: pytest.Session) -> object:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    session.config.stash[CHOSEN] = [item for item in session.items if is_scenario(item)]
+    config = session.config
+    config.stash[CHOSEN] = chosen = [item for item in session.items if is_scenario(item)]
+    if chosen and not _only_looking(config) and not hasattr(config, "workerinput"):
+        live.begin(config, chosen, _estimates(config))
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)
@@ -182,6 +218,7 @@ def pytest_runtest_makereport(
     report = yield
     if record is not None:
         item.config.stash[RECORDS].append(record)
+        running_manifest.note(item.config, [chosen.nodeid for chosen in item.config.stash[CHOSEN]])
         item.config.hook.pytest_rmqha_scenario_ended(config=item.config, record=record)
     return report
 
@@ -200,21 +237,15 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if config.stash.get(PARALLEL, False):
         session.exitstatus = pytest.ExitCode.USAGE_ERROR
     records = config.stash.get(RECORDS, [])
+    if resuming.is_red(config) and not _only_looking(config):
+        session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
     if not records:
         return
     if session.exitstatus == pytest.ExitCode.OK and any(record.outcome != PASSED for record in records):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
     run = config.stash[RUN]
-    left_out: list[LeftOut] = config.stash[LEFT_OUT]
-    built = manifest.build(
-        run,
-        config.stash[SETTINGS],
-        records,
-        left_out,
-        finished=time.time(),
-        exit_status=int(session.exitstatus),
-        versions=manifest.tool_versions(),
-    )
+    chosen = [item.nodeid for item in config.stash[CHOSEN]]
+    built = running_manifest.built(config, chosen, int(session.exitstatus))
     config.hook.pytest_rmqha_manifest(config=config, manifest=built)
     try:
         manifest.write(run.folder, built)
@@ -232,11 +263,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         return
     if _only_looking(config):
         terminalreporter.section("RabbitMQ HA plan")
-        lines = [*selection.plan_lines(chosen), *left_out_lines(left_out)]
+        planned = plan.plan_lines(plays_of(chosen), config.stash[SETTINGS], _estimates(config))
+        lines = [*planned, *resuming.lines(config), *left_out_lines(left_out)]
     else:
         done = {record.nodeid for record in records}
         waiting = dict.fromkeys(name for item in chosen if item.nodeid not in done for name in item.stash[MARKS].ids)
         terminalreporter.section("RabbitMQ HA verdict")
-        lines = summary(records, left_out, list(waiting), config.stash[RUN])
+        lines = [*resuming.lines(config), *summary(records, left_out, list(waiting), config.stash[RUN])]
     for line in lines:
         terminalreporter.write_line(line)

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 import yaml
 
-from pytest_rmqha import catalogue, topology
+from pytest_rmqha import catalogue, data, estimates, shards, topology
 from pytest_rmqha.capabilities import CAPABILITIES, Lack, lacking
 from pytest_rmqha.catalogue import Scenario
 from pytest_rmqha.errors import UserInputError
 from pytest_rmqha.markers import MARKS, Marks, read
+from pytest_rmqha.plays import plays_of
 from pytest_rmqha.session_report import LeftOut
 from pytest_rmqha.settings import PROFILES, Settings
+from pytest_rmqha.shards import Shard
 from pytest_rmqha.topology import Topology
 
+REFERENCE_LINE = "3.10"
 NOT_CHOSEN = "not chosen on the command line (-k, -m or --deselect)"
 REPEATERS = ("reruns", "retries", "force_flaky")
 PARALLEL = (
@@ -108,23 +112,76 @@ def why_left_out(marks: Marks, settings: Settings, shape: Topology, more: Mappin
         return "a demonstration sets an unsafe thing itself: it runs on the reference stack only"
     if marks.variant and not settings.is_reference:
         return f"variant {marks.variant} changes the reference configuration, and this run judges another one"
+    if (
+        marks.variant
+        and settings.version != REFERENCE_LINE
+        and any(data.variant_folder(marks.variant).glob("rabbitmq*"))
+    ):
+        return f"variant {marks.variant} has brokers' files of line {REFERENCE_LINE}"
     return lacking(marks.requires, shape, settings.version, more)
 
 
+@dataclass
+class Selection:
+    """``runs``, ``out`` and why; ``whole``: node ids of everything that runs in one of the shards."""
+
+    runs: list[pytest.Item]
+    out: list[pytest.Item] = field(default_factory=list)
+    reasons: list[LeftOut] = field(default_factory=list)
+    whole: tuple[str, ...] = ()
+
+    def leave_out(self, why: Callable[[pytest.Item], str]) -> None:
+        """Whatever ``why`` has a reason for."""
+        kept = []
+        for item in self.runs:
+            reason = why(item)
+            if reason:
+                self.out.append(item)
+                self.reasons.append(LeftOut(item.nodeid, item.stash[MARKS].ids, reason))
+            else:
+                kept.append(item)
+        self.runs = kept
+
+
 def select(
-    items: Sequence[pytest.Item], settings: Settings, shape: Topology, more: Mapping[str, Lack]
-) -> tuple[list[pytest.Item], list[pytest.Item], list[LeftOut]]:
-    """(what runs, what does not, why not)"""
-    runs: list[pytest.Item] = []
-    out: list[pytest.Item] = []
-    reasons: list[LeftOut] = []
-    for item in items:
-        marks = item.stash[MARKS]
-        reason = why_left_out(marks, settings, shape, more)
-        (out if reason else runs).append(item)
-        if reason:
-            reasons.append(LeftOut(item.nodeid, marks.ids, reason))
-    return runs, out, reasons
+    items: Sequence[pytest.Item],
+    settings: Settings,
+    shape: Topology,
+    more: Mapping[str, Lack],
+    settled: Mapping[str, str] | None = None,
+) -> Selection:
+    """What applies here, of that what belongs to this shard, of that what an earlier run has not ``settled``.
+
+    The shards are cut before anything is left out as settled, so that they stay the same when one of them is resumed.
+    """
+    selection = Selection(list(items))
+    selection.leave_out(lambda item: why_left_out(item.stash[MARKS], settings, shape, more))
+    selection.whole = tuple(item.nodeid for item in selection.runs)
+    if settings.shard is not None and selection.runs:
+        selection.leave_out(_elsewhere(in_order(selection.runs), settings.shard))
+    selection.leave_out(lambda item: (settled or {}).get(item.nodeid, ""))
+    return selection
+
+
+def _elsewhere(items: Sequence[pytest.Item], shard: Shard) -> Callable[[pytest.Item], str]:
+    """Why an item is not in this shard. UserInputError if there are fewer plays than shards: an empty one proves nothing."""
+    plays = plays_of(items)
+    if len(plays) < shard.count:
+        raise UserInputError(
+            "--rmq-shard",
+            shard,
+            f"at most {len(plays)} shards",
+            f"{len(plays)} plays run, and the tests of a play stay together: take fewer shards",
+        )
+    costs = {play.nodeids[0]: estimates.shipped(play.name, play.profile).seconds for play in plays}
+    parts = shards.dealt(costs, shard.count)
+    part_of = {nodeid: parts[play.nodeids[0]] for play in plays for nodeid in play.nodeids}
+
+    def why(item: pytest.Item) -> str:
+        part = part_of[item.nodeid]
+        return "" if part == shard.index else shards.why_elsewhere(part, shard.count)
+
+    return why
 
 
 def in_order(items: Sequence[pytest.Item]) -> list[pytest.Item]:
@@ -148,16 +205,15 @@ def put_back(items: list[pytest.Item], ours: Sequence[pytest.Item], ordered: Seq
     items[:] = [item for item in placed if item is not None]
 
 
-def plan_lines(items: Sequence[pytest.Item]) -> list[str]:
-    """What would run, in order: ids, what is done, where it is written."""
-    lines: list[str] = []
-    for number, item in enumerate(items, 1):
-        marks = item.stash[MARKS]
-        notes = [
-            n
-            for n in (marks.kind, marks.variant and f"variant {marks.variant}", marks.fresh_cluster and "fresh cluster")
-            if n
-        ]
-        lines.append(f"{number:>3} {' '.join(marks.ids):<12} {'; '.join(notes)}  {item.nodeid}")
-        lines += [f"    {scenario.id:<12} {scenario.title}" for scenario in marks.scenarios]
-    return lines
+def refuse_mixed_plays(items: Sequence[pytest.Item]) -> None:
+    """A play is run once for all its tests, under one set of markers: tests that state different ones are a UsageError."""
+    for play in plays_of(items):
+        said = {
+            (m.fresh_cluster, frozenset(log.pattern.pattern for log in m.allowed_logs))
+            for m in (item.stash[MARKS] for item in play.items)
+        }
+        if len(said) > 1:
+            raise pytest.UsageError(
+                f"markers of tests that share the play {play.name}: got different ones on {', '.join(play.nodeids)}; expected the "
+                "same rmq_fresh_cluster and rmq_allows_log on each, for the play is run once. Put them on all of these tests"
+            )

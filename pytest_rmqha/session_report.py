@@ -18,6 +18,7 @@ from pytest_rmqha.settings import Settings
 from pytest_rmqha.topology import Topology
 
 PASSED, FAILED, UNDECIDED, HARNESS, SKIPPED = "passed", "failed", "undecided", "harness", "skipped"
+WORTH_EXPLAINING = 1.0
 WORST_FIRST = (FAILED, UNDECIDED, HARNESS, SKIPPED, PASSED)
 IN_WORDS = {
     PASSED: "passed",
@@ -30,12 +31,16 @@ IN_WORDS = {
 
 @dataclass(frozen=True)
 class Measured:
-    """What fixtures saw of one test. ``outage``: longest seconds that a client was not served; counts are messages."""
+    """What fixtures saw of one test. ``outage``: longest seconds that a client was not served; counts are messages.
+
+    ``dominating``: what took the longest of that outage, as a sentence.
+    """
 
     outage: float | None = None
     lost: int = 0
     duplicated: int = 0
     unknown: int = 0
+    dominating: str = ""
 
 
 @dataclass(frozen=True)
@@ -125,6 +130,9 @@ def scenario_lines(records: Sequence[ScenarioRecord]) -> list[str]:
         seen = f", outage {outage:.1f} s" if outage is not None else ""
         shown = " [demonstration]" if all(r.kind == catalogue.DEMONSTRATION for r in answers) else ""
         lines.append(f"{name:<4} {IN_WORDS[worst(r.outcome for r in answers)]}{tests}{seen}  {title}{shown}")
+        slowest = max(answers, key=lambda r: r.measured.outage or 0.0).measured
+        if outage is not None and outage >= WORTH_EXPLAINING and slowest.dominating:
+            lines.append(f"       {slowest.dominating}")
         lines += [f"       {r.error}  ({r.nodeid})" for r in answers if r.error]
     return lines
 
@@ -183,5 +191,7 @@ def summary(
     if not_reached:
         lines.append(f"not reached, the session ended before: {' '.join(not_reached[:30])}")
     lines += left_out_lines(left_out)
+    found = run.facts.get("preflight")
+    lines += [f"preflight: {text}" for text in found[:20]] if isinstance(found, list) else []
     lines += [f"again: {run.rerun}", f"reports: {run.folder}"]
     return lines

@@ -11,12 +11,12 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 from pytest_rmqha import data
-from pytest_rmqha.config.folder import BALANCER_TARGETS, BROKER_TARGETS
+from pytest_rmqha.config.folder import BALANCER_TARGETS, BROKER_TARGETS, configuration_in, unread
+from pytest_rmqha.errors import UserInputError
 
 Reader = Callable[[str, Path], object]
 
 CONFIG_FILES = (*BROKER_TARGETS, *BALANCER_TARGETS)
-NOT_CONFIGURATION = re.compile(r"\..*|README.*|LICEN[CS]E.*|.*\.md", re.IGNORECASE)
 
 
 class BadValue(Exception):
@@ -111,28 +111,27 @@ def configuration(text: str, base: Path) -> Path | None:
         return None
     place = (base / Path(text).expanduser()).resolve()
     allowed = (
-        f"a readable folder with {', '.join(CONFIG_FILES)} or scripts (*.sh), at its top or in a folder per member"
+        f"a readable folder with {', '.join(CONFIG_FILES)}, scripts (*.sh) or what these name by absolute path, "
+        "at its top or in a folder per member"
     )
     if not place.is_dir():
         raise BadValue(allowed, f"{place} is {'a file' if place.exists() else 'not there'}: name the folder")
-    known: list[Path] = []
-    unknown: list[Path] = []
     try:
-        for found in sorted((*place.iterdir(), *(f for d in place.iterdir() if d.is_dir() for f in d.iterdir()))):
-            if found.is_file() and not NOT_CONFIGURATION.fullmatch(found.name):
-                (known if found.name in CONFIG_FILES or found.suffix == ".sh" else unknown).append(found)
-        texts = b"\n".join(file.read_bytes() for file in known)
+        found, lost = configuration_in(place), unread(place)
     except OSError as error:
         raise BadValue(allowed, f"make it readable: {error.filename}: {error.strerror}") from None
-    if not known:
+    except UserInputError as error:
+        raise BadValue(allowed, f"{error.remedy}: {error.got}") from None
+    if not any(file.name in CONFIG_FILES or file.suffix == ".sh" for file in found):
         raise BadValue(allowed, f"{place} holds none of them: name the folder that does")
-    unread = [file for file in unknown if file.name.encode() not in texts]
-    if unread:
-        name = unread[0].name
-        more = f" and {len(unread) - 1} more" if len(unread) > 1 else ""
+    if lost:
+        name = lost[0].name
+        more = f" and {len(lost) - 1} more" if len(lost) > 1 else ""
         raise BadValue(
             allowed,
-            f"nothing reads {unread[0].relative_to(place)}{more}, so it would go untested: "
-            + near(name, CONFIG_FILES, "rename it, name it in one of the files that are read, or move it out"),
+            f"nothing reads {lost[0].relative_to(place)}{more}, so it would go untested: "
+            + near(
+                name, CONFIG_FILES, "rename it, name it by its absolute path in a file that is read, or move it out"
+            ),
         )
     return place

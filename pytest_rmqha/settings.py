@@ -15,6 +15,8 @@ from typing import Any
 from pytest_rmqha import data
 from pytest_rmqha import setting_values as values
 from pytest_rmqha.errors import UserInputError
+from pytest_rmqha.run_folder import read_run
+from pytest_rmqha.shards import Shard, read_shard
 
 LINES = ("3.8", "3.10", "4.0", "4.3")
 PROFILES = ("gate", "nightly", "acceptance")
@@ -75,6 +77,8 @@ KNOBS: tuple[Knob, ...] = (
         "WHEN",
         "keep logs and states as evidence: always, on-failure, never",
     ),
+    Knob("shard", "", read_shard, "I/N", "run part I of N: plays are dealt out so that the parts take about as long"),
+    Knob("resume", "", read_run, "RUN", "leave out what RUN (a name in the reports folder, or a path) has settled"),
     Knob("plan", "0", values.flag, "", "list what would run and why the rest would not; needs no docker"),
 )
 
@@ -98,6 +102,8 @@ class Settings:
     reports: Path
     budget_scale: float
     dump: str
+    shard: Shard | None
+    resume: str | None
     plan: bool
     sources: Mapping[str, str]
 
@@ -125,7 +131,7 @@ class Settings:
         for knob in KNOBS:
             value = getattr(self, knob.name)
             plain[knob.name] = {
-                "value": str(value) if isinstance(value, Path) else value,
+                "value": str(value) if isinstance(value, Path | Shard) else value,
                 "source": self.sources[knob.name],
             }
         return plain

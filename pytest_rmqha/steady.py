@@ -16,6 +16,9 @@ from pytest_rmqha.links import Links
 from pytest_rmqha.vip import Vip
 from pytest_rmqha.waiting import Budget, await_match
 
+NO_CHECK = "no"
+"""The first word of haproxy's "no check"."""
+
 
 @dataclass(frozen=True)
 class SteadyState:
@@ -29,6 +32,8 @@ class SteadyState:
     def problems(self) -> list[str]:
         looks: list[Callable[[], list[str]]] = [self._members, self._queues, self._metadata, self._vip]
         looks += [lambda b=b: self._backends(b) for b in self.balancers]  # type: ignore[misc]
+        if self.vip is not None:
+            looks += [lambda b=b: _standing_by(b) for b in self.balancers]  # type: ignore[misc]
         if self.links is not None:
             looks.append(self.links.problems)
         with ThreadPoolExecutor(max_workers=len(looks)) as pool:
@@ -87,8 +92,15 @@ class SteadyState:
         states = balancer.backends()
         if not states:
             return [f"{balancer} has no backends"]
-        down = sorted(server for server, state in states.items() if state != "UP")
-        return [f"{balancer} has {', '.join(down)} not UP"] if down else []
+        blind = sorted(server for server, state in states.items() if state == NO_CHECK)
+        down = sorted(server for server, state in states.items() if state not in ("UP", NO_CHECK))
+        found = [f"{balancer} has {', '.join(down)} not UP"] if down else []
+        return found + ([f"{balancer} never looks at {', '.join(blind)} (not checked)"] if blind else [])
+
+
+def _standing_by(balancer: Balancer) -> list[str]:
+    """A dead keepalived on the balancer that does not hold the VIP is seen by nobody until it would have to take over."""
+    return [] if balancer.runs("keepalived") else [f"keepalived does not run on {balancer}"]
 
 
 def _view(node: Node, everybody: set[str]) -> list[str]:
@@ -97,6 +109,9 @@ def _view(node: Node, everybody: set[str]) -> list[str]:
     if running != everybody:
         found.append(f"sees {sorted(running)} running instead of {sorted(everybody)}")
     for name, seen in view.items():
+        # Just after a boot, or with statistics switched off, the keys are missing: nobody has looked yet.
+        if seen.get("running") and not {"partitions", "mem_alarm", "disk_free_alarm"} <= seen.keys():
+            found.append(f"tells neither partitions nor alarms of {name} yet")
         if seen.get("partitions"):
             found.append(f"sees {name} partitioned from {seen['partitions']}")
         found += [f"sees a {alarm} alarm on {name}" for alarm in ("mem", "disk_free") if seen.get(f"{alarm}_alarm")]

@@ -10,7 +10,7 @@ import contextlib
 import itertools
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -39,12 +39,34 @@ class Timeline:
         self._events: list[Event] = []
         self._lock = threading.Lock()
         self._waits = itertools.count(1)
+        self._listeners: list[Callable[[Event], object]] = []
+
+    def subscribe(self, listener: Callable[[Event], object]) -> Callable[[], None]:
+        """Tell ``listener`` each event from now on, in the thread that adds it; what is returned ends that.
+
+        It must be quick and may not wait. One that raises is told nothing more, and a note says so: who only looks must
+        not harm the run.
+        """
+        with self._lock:
+            self._listeners.append(listener)
+        return lambda: self._drop(listener)
+
+    def _drop(self, listener: Callable[[Event], object]) -> None:
+        with self._lock:
+            self._listeners = [known for known in self._listeners if known is not listener]
 
     def add(self, kind: str, subject: str, text: str = "", at: float | None = None, **data: object) -> Event:
         """Record one event, now or at a moment that was measured elsewhere on the same clock."""
         event = Event(clock.now() if at is None else at, kind, subject, text, data)
         with self._lock:
             self._events.append(event)
+            listeners = tuple(self._listeners)
+        for listener in listeners:
+            try:
+                listener(event)
+            except Exception as error:
+                self._drop(listener)
+                self.add("note", "timeline", f"a listener is told nothing more: {type(error).__name__}: {error}")
         return event
 
     @property

@@ -6,6 +6,7 @@ json`` makes of it (labels as a mapping; a list of ``key=value`` is read too) an
 
 from __future__ import annotations
 
+import difflib
 import ipaddress
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -71,7 +72,7 @@ class Topology:
 
 def from_compose(config: Mapping[str, Any], name: str) -> Topology:
     """The topology ``name`` in ``config``; UserInputError where a label, name or address is missing or contradicts."""
-    services: Mapping[str, Any] = config.get("services") or {}
+    services = _services(name, config)
     roles = {service: _role(name, service, _labels(body)) for service, body in services.items()}
     brokers = [s for s, role in roles.items() if role == "broker"]
     balancers = [s for s, role in roles.items() if role == "balancer"]
@@ -83,12 +84,12 @@ def from_compose(config: Mapping[str, Any], name: str) -> Topology:
             "put the label on each service that runs RabbitMQ",
         )
     network = _network(name, services, (*brokers, *balancers))
+    _refuse_forgotten(name, services, roles, network)
     subnet, gateway = _subnet(name, network, config)
     addresses = {s: _address(name, s, services[s], network, subnet) for s in (*brokers, *balancers)}
     vips = _vips(name, {s: _labels(services[s]) for s in balancers}, subnet)
-    _all_different(
-        name, [*addresses.items(), *_addresses_of_others(services, roles, network), *(("the VIP", vip) for vip in vips)]
-    )
+    others = _addresses_of_others(services, roles, network)
+    _all_different(name, [("the gateway", gateway), *addresses.items(), *others, *(("the VIP", vip) for vip in vips)])
     names = {s: _hostname(name, s, services[s]) for s in (*brokers, *balancers)}
     _all_different(name, list(names.items()), "host name")
     return Topology(
@@ -109,6 +110,32 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(names) or "no services"
 
 
+def _services(name: str, config: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+    services = config.get("services") or {}
+    if not isinstance(services, Mapping) or not all(isinstance(body or {}, Mapping) for body in services.values()):
+        raise UserInputError(
+            f"services of topology {name}",
+            repr(services)[:80],
+            "names, each with a mapping of image, hostname, labels and networks",
+            "correct the compose file",
+        )
+    return {str(service): body or {} for service, body in services.items()}
+
+
+def _refuse_forgotten(name: str, services: Mapping[str, Any], roles: Mapping[str, str | None], network: str) -> None:
+    """A service like a member (same image, same network) without a role: it would run, and nothing would look at it."""
+    of_image = {services[s].get("image"): s for s, role in roles.items() if role in ("broker", "balancer")}
+    for service, body in services.items():
+        like = of_image.get(body.get("image")) if body.get("image") else None
+        if roles[service] is None and like is not None and network in (body.get("networks") or {}):
+            raise UserInputError(
+                f"label rmqha.role of service {service} in topology {name}",
+                "none",
+                f"{roles[like]}, as {like} with the same image has it",
+                f"put the label on it, or take it off network {network} if it is no member",
+            )
+
+
 def _labels(service: Mapping[str, Any]) -> Mapping[str, str]:
     labels = service.get("labels") or {}
     if isinstance(labels, Mapping):
@@ -123,9 +150,14 @@ def _role(name: str, service: str, labels: Mapping[str, str]) -> str | None:
             f"label rmqha.role of service {service} in topology {name}",
             role,
             ", ".join(ROLES),
-            "correct the label, or remove it if the service is no member",
+            f"{_near(role, ROLES)}, or remove the label if the service is no member",
         )
     return role
+
+
+def _near(text: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(text, list(known), n=1, cutoff=0.6)
+    return f"write {close[0]}" if close else "correct the label"
 
 
 def _node_type(name: str, service: str, labels: Mapping[str, str]) -> str:
@@ -135,7 +167,7 @@ def _node_type(name: str, service: str, labels: Mapping[str, str]) -> str:
             f"label rmqha.node-type of service {service} in topology {name}",
             node_type,
             ", ".join(NODE_TYPES),
-            "correct the label; without it a broker is a disc node",
+            f"{_near(node_type, NODE_TYPES)}; without the label a broker is a disc node",
         )
     return node_type
 
@@ -178,10 +210,8 @@ def _network(name: str, services: Mapping[str, Any], members: Iterable[str]) -> 
 
 def _subnet(name: str, network: str, config: Mapping[str, Any]) -> tuple[ipaddress.IPv4Network, str]:
     pools = (((config.get("networks") or {}).get(network) or {}).get("ipam") or {}).get("config") or []
-    what, remedy = (
-        f"subnet of network {network} in topology {name}",
-        "give the network one ipam subnet, e.g. 198.18.40.0/24",
-    )
+    what = f"subnet of network {network} in topology {name}"
+    remedy = "give the network one ipam subnet, e.g. 198.18.40.0/24"
     if len(pools) != 1 or not pools[0].get("subnet"):
         got = _listed(str(pool.get("subnet")) for pool in pools) if pools else "none"
         raise UserInputError(what, got, "exactly one IPv4 subnet", remedy)
@@ -189,18 +219,21 @@ def _subnet(name: str, network: str, config: Mapping[str, Any]) -> tuple[ipaddre
         subnet = ipaddress.IPv4Network(pools[0]["subnet"])
     except ValueError as error:
         raise UserInputError(what, str(pools[0]["subnet"]), "an IPv4 subnet", f"{remedy} ({error})") from None
-    return subnet, str(pools[0].get("gateway") or subnet[1])
+    gateway = str(pools[0].get("gateway") or subnet[min(1, subnet.num_addresses - 1)])
+    return subnet, _inside(f"gateway of network {network} in topology {name}", gateway, subnet)
 
 
 def _inside(what: str, address: str, subnet: ipaddress.IPv4Network) -> str:
     try:
-        inside = ipaddress.IPv4Address(address) in subnet
+        parsed = ipaddress.IPv4Address(address)
     except ValueError:
         raise UserInputError(what, address, f"an IPv4 address in {subnet}", "correct the address") from None
-    if not inside:
+    if parsed not in subnet:
         raise UserInputError(
             what, address, f"an address in {subnet}", "correct the address or the subnet of the network"
         )
+    if parsed in (subnet.network_address, subnet.broadcast_address):
+        raise UserInputError(what, address, f"neither the first nor the last address of {subnet}", "take another one")
     return address
 
 
@@ -249,10 +282,9 @@ def _addresses_of_others(
 ) -> Iterable[tuple[str, str]]:
     for service, body in services.items():
         networks = body.get("networks")
-        if roles[service] not in ("broker", "balancer") and isinstance(networks, Mapping):
-            address = (networks.get(network) or {}).get("ipv4_address")
-            if address:
-                yield service, str(address)
+        attachment = networks.get(network) if isinstance(networks, Mapping) else None
+        if roles[service] not in ("broker", "balancer") and attachment and attachment.get("ipv4_address"):
+            yield service, str(attachment["ipv4_address"])
 
 
 def _all_different(name: str, owners: Iterable[tuple[str, str]], what: str = "address") -> None:

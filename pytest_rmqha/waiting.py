@@ -18,22 +18,36 @@ T = TypeVar("T")
 LONGEST_SHOWN = 600
 
 
+class _Scale:
+    """What every budget of this process is multiplied by; one value, because one machine is as slow for all of them."""
+
+    factor = 1.0
+
+
+def scale_budgets(factor: float) -> None:
+    """``--rmq-budget-scale``: from now on every budget, those made before included, is ``factor`` times as long."""
+    _Scale.factor = factor
+
+
 @dataclass(frozen=True, order=True)
 class Budget:
-    """A length of time in seconds: finite, not negative. Passed as ``within=``; never a bare number."""
+    """A length of time: finite, not negative. Passed as ``within=``; never a bare number.
 
-    seconds: float
+    ``stated`` is what was written, in seconds of a machine as fast as ours; ``seconds`` is what it comes to here.
+    """
+
+    stated: float
 
     def __post_init__(self) -> None:
-        usable = isinstance(self.seconds, int | float) and not isinstance(self.seconds, bool)
-        if not usable or not math.isfinite(self.seconds) or self.seconds < 0:
+        usable = isinstance(self.stated, int | float) and not isinstance(self.stated, bool)
+        if not usable or not math.isfinite(self.stated) or self.stated < 0:
             raise UserInputError(
-                "a budget", repr(self.seconds), "a finite number of seconds, 0 or more", "write it as seconds(15)"
+                "a budget", repr(self.stated), "a finite number of seconds, 0 or more", "write it as seconds(15)"
             )
 
-    def scaled(self, factor: float) -> Budget:
-        """The same budget on a slower machine."""
-        return Budget(self.seconds * factor)
+    @property
+    def seconds(self) -> float:
+        return self.stated * _Scale.factor
 
     def __str__(self) -> str:
         return f"{self.seconds:g} s"
@@ -41,6 +55,28 @@ class Budget:
 
 def seconds(n: float) -> Budget:
     return Budget(n)
+
+
+@dataclass(frozen=True, eq=False)
+class Wait:
+    """A wait that goes on: for what, until when, and the clock that says so."""
+
+    what: str
+    deadline: float
+    clock: Callable[[], float]
+
+    @property
+    def left(self) -> float:
+        """Seconds until it is given up."""
+        return max(0.0, self.deadline - self.clock())
+
+
+_GOING_ON: list[Wait] = []
+
+
+def awaited() -> Wait | None:
+    """What ``await_match`` waits for at this moment, the innermost wait of all threads; may be asked from any thread."""
+    return next(iter(_GOING_ON[-1:]), None)
 
 
 def await_match(
@@ -62,8 +98,26 @@ def await_match(
     ``error`` is raised with what was waited for, what was last seen and for how long; its cause is the last exception
     if that was the last answer. A hanging ``ask`` is not interrupted: give it a time-out of its own.
     """
-    start = clock()
-    deadline = start + within.seconds
+    wait = Wait(what, clock() + within.seconds, clock)
+    _GOING_ON.append(wait)
+    try:
+        return _poll(ask, matches, wait, within, every, error, ignore, sleep)
+    finally:
+        _GOING_ON.remove(wait)
+
+
+def _poll(
+    ask: Callable[[], T],
+    matches: Callable[[T], bool],
+    wait: Wait,
+    within: Budget,
+    every: float,
+    error: type[Exception],
+    ignore: tuple[type[Exception], ...],
+    sleep: Callable[[float], None],
+) -> T:
+    clock, deadline = wait.clock, wait.deadline
+    start = deadline - within.seconds
     tries = 0
     while True:
         last_try = clock() >= deadline
@@ -79,7 +133,7 @@ def await_match(
             seen = f"{type(caught).__name__}: {caught}"
         if last_try:
             spent = f"{clock() - start:.1f} s of {within}, {tries} {'try' if tries == 1 else 'tries'}"
-            raise error(f"waited in vain for {what} ({spent}); last seen: {shortened(seen)}") from failed
+            raise error(f"waited in vain for {wait.what} ({spent}); last seen: {shortened(seen)}") from failed
         remaining = deadline - clock()
         if remaining > 0:
             sleep(min(every, remaining))

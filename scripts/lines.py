@@ -27,13 +27,17 @@ def run(line: str) -> dict[str, object]:
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=400)
         manifests = list(Path(place).glob("*/manifest.json"))
         facts = json.loads(manifests[0].read_text()) if manifests else {}
+    scenarios = facts.get("scenarios") or [{"seconds": None, "measured": {"outage": None}}]
     row = {
         "line": line,
         "passed": done.returncode == 0,
         "bring_up_seconds": facts.get("bring_up_seconds"),
+        "scenario_seconds": scenarios[0]["seconds"],
+        "outage_seconds": scenarios[0]["measured"]["outage"],
         **facts.get("bring_up", {}),
     }
-    print(f"lines: {line}: {'passed' if row['passed'] else 'FAILED'}, up after {row['bring_up_seconds']} s", flush=True)
+    said = "passed" if row["passed"] else "FAILED"
+    print(f"lines: {line}: {said}, up after {row['bring_up_seconds']} s, outage {row['outage_seconds']} s", flush=True)
     if done.returncode != 0:
         print(done.stdout[-3000:])
     return row

@@ -14,3 +14,8 @@ def observe(rmq_observe: Callable[..., Any]) -> Callable[..., Any]:
 @pytest.fixture
 def stage(rmq_stage: Any) -> Any:
     return rmq_stage
+
+
+@pytest.fixture
+def budget(rmq_budget: Any) -> Any:
+    return rmq_budget

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from pytest_rmqha.checkers.availability import publishing_stalls_for_at_most
 from pytest_rmqha.checkers.delivery import nothing_comes_from_nowhere, nothing_confirmed_is_lost, repeats_say_so
 from pytest_rmqha.checkers.ordering import order_is_kept
@@ -13,6 +15,11 @@ BROKER_KILL = seconds(15)
 BALANCER_FAILOVER = seconds(10)
 SILENT_PARTITION = seconds(25)
 COLD_START = seconds(120)
+
+BOOTED_AGAIN = pytest.mark.rmq_allows_log(
+    r"the broker ended with 1 by itself",
+    reason="brokers that boot at the same moment can fail with incompatible_feature_flags; the unit starts them again",
+)
 
 UNIVERSAL: tuple[Checker, ...] = (nothing_confirmed_is_lost, nothing_comes_from_nowhere, repeats_say_so, order_is_kept)
 

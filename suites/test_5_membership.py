@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import pytest
-from oracle import BROKER_KILL, universal
+from oracle import BOOTED_AGAIN, BROKER_KILL, tried, universal
 from plays.leader_killed import the_leaders_node_is_killed
+from plays.membership import (
+    a_broker_comes_back_with_another_cookie,
+    a_broker_leaves_by_reset_and_is_joined_again_by_hand,
+)
+from plays.vhosts import the_vhost_next_door_is_struck
 from plays.whole_cluster import the_last_stopped_starts_first
 
 from pytest_rmqha.checkers.observed import observed
 from pytest_rmqha.checkers.verdict import judge, verify
+from pytest_rmqha.waiting import seconds
 
 pytestmark = pytest.mark.rmq_requires("three_nodes", "vip", "mirrors", "quorum")
 
 
 @pytest.mark.rmq_scenario("C9")
-def test_what_is_declared_while_a_node_is_down_is_in_every_nodes_own_export_afterwards(observe):
+def test_what_is_declared_while_a_node_is_down_is_in_every_nodes_own_export_afterwards(observe, budget):
     seen = observe(the_leaders_node_is_killed)
 
     assert len(seen.exports_after) == 3
@@ -23,9 +29,10 @@ def test_what_is_declared_while_a_node_is_down_is_in_every_nodes_own_export_afte
             assert names and names <= export[kind], (
                 f"{node}'s export has no {', '.join(names - export[kind])} among its {kind}"
             )
-    verify(seen.history, *universal(BROKER_KILL))
+    verify(seen.history, *universal(budget("publishing", BROKER_KILL)))
 
 
+@BOOTED_AGAIN
 @pytest.mark.rmq_scenario("C14")
 def test_a_cluster_name_is_the_same_on_every_node_and_through_the_vip_after_a_restart(observe):
     seen = observe(the_last_stopped_starts_first)
@@ -38,3 +45,49 @@ def test_a_cluster_name_is_the_same_on_every_node_and_through_the_vip_after_a_re
             f"set {wanted}; three nodes and the VIP say {names}",
         )
     )
+
+
+@pytest.mark.rmq_profile("nightly")
+@pytest.mark.rmq_scenario("C4")
+@pytest.mark.rmq_requires("mnesia")
+def test_a_broker_leaves_by_reset_and_joins_again_by_hand_under_load(observe, budget):
+    seen = observe(a_broker_leaves_by_reset_and_is_joined_again_by_hand)
+
+    remaining = seen.everybody - {seen.leaver}
+    tried(
+        all(copies == seen.everybody for copies in seen.copies_before.values()), "a queue had too few replicas at first"
+    )
+    assert seen.members_while_out == dict.fromkeys(seen.members_while_out, remaining)
+    assert seen.copies_while_out == dict.fromkeys(seen.copies_while_out, remaining)
+    assert len(seen.members_after) == len(seen.everybody)
+    assert seen.members_before == seen.members_after == dict.fromkeys(seen.members_after, seen.everybody)
+    assert seen.copies_after == seen.copies_before, f"replicas {seen.copies_after}, before {seen.copies_before}"
+    verify(seen.history, *universal(budget("publishing", BROKER_KILL)))
+
+
+@pytest.mark.rmq_allows_log(
+    r"the broker ended with \d+ by itself", reason="a broker that no peer lets in may give up; the unit starts it again"
+)
+@pytest.mark.rmq_profile("nightly")
+@pytest.mark.rmq_scenario("C7")
+@pytest.mark.rmq_requires("mnesia")
+def test_a_broker_with_another_cookie_is_kept_out_and_its_peers_say_why(observe, budget):
+    seen = observe(a_broker_comes_back_with_another_cookie)
+
+    assert seen.said, "no peer said that it refused the broker"
+    assert all(seen.stranger not in peers for peers in seen.running.values()), f"running with it: {seen.running}"
+    assert not seen.stranger_served, "the broker serves although its peers refuse it"
+    verify(seen.history, *universal(budget("publishing", BROKER_KILL)))
+
+
+@pytest.mark.rmq_profile("nightly")
+@pytest.mark.rmq_scenario("C11")
+def test_what_happens_in_one_vhost_does_not_reach_the_load_in_another(observe, budget):
+    seen = observe(the_vhost_next_door_is_struck)
+
+    tried(seen.doomed_attempted and seen.doomed_cut_off, "nobody published next door when its vhost was deleted")
+    assert "refused" in seen.refused.lower() or "denied" in seen.refused.lower(), f"without permissions: {seen.refused}"
+    assert seen.strayed == 0, f"{seen.strayed} of {seen.parked} messages for next door came to this vhost's consumer"
+    assert seen.arrived == seen.parked, f"{seen.arrived} of {seen.parked} messages came to the consumer next door"
+    assert not seen.disturbed, f"cut off by what happened next door: {seen.disturbed}"
+    verify(seen.history, *universal(budget("publishing", seconds(3))))

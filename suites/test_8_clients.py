@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import pytest
-from oracle import BROKER_KILL, tried, universal
+from oracle import BROKER_KILL, UNIVERSAL, tried, universal
+from plays.habits import SENT_INTO_THE_VOID, unsafe_clients_share_a_broker_that_dies
 from plays.leader_killed import the_leaders_node_is_killed
+from plays.ways_back import the_clients_broker_is_killed
 
-from pytest_rmqha.checkers.verdict import verify
+from pytest_rmqha.checkers.observed import loss_is_seen, observed
+from pytest_rmqha.checkers.verdict import judge, verify
 
 pytestmark = pytest.mark.rmq_requires("three_nodes", "vip", "mirrors", "quorum")
 
 
 @pytest.mark.rmq_scenario("K1")
-def test_a_publish_whose_connection_died_is_unknown_and_a_republish_settles_it(observe):
+def test_a_publish_whose_connection_died_is_unknown_and_a_republish_settles_it(observe, budget):
     seen = observe(the_leaders_node_is_killed)
 
     flood = seen.fate
@@ -24,4 +27,81 @@ def test_a_publish_whose_connection_died_is_unknown_and_a_republish_settles_it(o
     assert arrived == seen.unknown_after_kill, (
         f"{arrived} of {seen.unknown_after_kill} arrived, {arrived_twice} of them twice"
     )
-    verify(seen.history, *universal(BROKER_KILL))
+    verify(seen.history, *universal(budget("publishing", BROKER_KILL)))
+
+
+@pytest.mark.rmq_profile("nightly")
+@pytest.mark.rmq_scenario("K4")
+def test_a_consumer_whose_broker_died_is_subscribed_once_again_and_gets_deliveries(observe, budget):
+    seen = observe(the_clients_broker_is_killed)
+
+    tried(
+        seen.consumers_before == seen.wanted, f"{seen.consumers_before} consumers of {seen.wanted} were there at first"
+    )
+    assert seen.delivered_again_after < BROKER_KILL.seconds, (
+        f"{seen.returned} got its first delivery {seen.delivered_again_after:.1f} s after its broker's death"
+    )
+    assert seen.consumers_after == seen.wanted, f"{seen.consumers_after} consumers are counted, {seen.wanted} there are"
+    verify(seen.history, *universal(budget("publishing", BROKER_KILL)))
+
+
+@pytest.mark.rmq_profile("nightly")
+@pytest.mark.rmq_scenario("K9")
+def test_a_list_of_brokers_a_short_lived_name_and_the_vip_each_lead_back_in_time(observe, budget):
+    seen = observe(the_clients_broker_is_killed)
+
+    for way, was_there in seen.on_victim_before.items():
+        tried(was_there, f"the client {way} was not connected to the broker that died")
+    side_by_side = ", ".join(f"{way} {took:.1f} s" for way, took in seen.back_after.items())
+    judge(
+        observed(
+            "each_way_leads_back",
+            len(seen.back_after) == 3 and max(seen.back_after.values()) < BROKER_KILL.seconds,
+            f"from the broker's death to the first confirm: {side_by_side}",
+        )
+    )
+    verify(seen.history, *universal(budget("publishing", BROKER_KILL)))
+
+
+@pytest.mark.rmq_profile("nightly")
+@pytest.mark.rmq_scenario("K11")
+def test_publishing_without_confirms_loses_messages_and_nobody_is_told(observe):
+    seen = observe(unsafe_clients_share_a_broker_that_dies)
+
+    tried(
+        seen.sent_while_frozen >= SENT_INTO_THE_VOID, f"{seen.sent_while_frozen} messages were sent to the dying broker"
+    )
+    lost = f"{seen.never_arrived} of {seen.unconfirmed.attempted} messages never arrived"
+    judge(
+        observed(
+            "loss_is_seen", seen.never_arrived > 0, f"{lost}, {seen.sent_while_frozen} were sent in the last moments"
+        )
+    )
+
+
+@pytest.mark.rmq_profile("nightly")
+@pytest.mark.rmq_scenario("K11")
+def test_automatic_acknowledgement_loses_what_was_on_its_way_to_the_consumer(observe):
+    seen = observe(unsafe_clients_share_a_broker_that_dies)
+
+    tried(
+        0 < seen.taken_before_freeze < seen.backlog,
+        f"the consumer had {seen.taken_before_freeze} of {seen.backlog} messages when the broker froze",
+    )
+    judge(loss_is_seen(seen.auto_acked, 1))
+
+
+@pytest.mark.rmq_profile("nightly")
+@pytest.mark.rmq_scenario("K11")
+def test_transient_messages_in_a_durable_queue_are_gone_with_their_broker_although_confirmed(observe):
+    seen = observe(unsafe_clients_share_a_broker_that_dies)
+
+    judge(loss_is_seen(seen.transient, seen.transient.confirmed.count() or 1))
+
+
+@pytest.mark.rmq_profile("nightly")
+@pytest.mark.rmq_scenario("K11", kind="promise")
+def test_a_careful_client_of_the_same_broker_loses_nothing(observe):
+    seen = observe(unsafe_clients_share_a_broker_that_dies)
+
+    verify(seen.careful, *UNIVERSAL)

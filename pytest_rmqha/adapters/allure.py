@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -97,6 +98,21 @@ def write_environment(folder: str | None, facts: Mapping[str, object]) -> None:
     if folder:
         lines = (f"{_key(name)}={_value(fact)}\n" for name, fact in facts.items())
         _write(folder, "environment.properties", "".join(lines))
+
+
+def write_performance(folder: str | None, name: str, rows: Sequence[Mapping[str, object]]) -> None:
+    """Metrics of one scenario beside the results; Allure 3 reads every ``*-perf.json``."""
+    if folder and rows:
+        file = re.sub(r"[^A-Za-z0-9_.-]+", "-", name)
+        _write(folder, f"{file}-perf.json", json.dumps(list(rows), indent=2) + "\n")
+
+
+def replay(landed: Sequence[str], play: str) -> None:
+    """The steps of a play that an earlier test of the session has run: this test asserts on the same observation."""
+    if _in_main_thread():
+        for title in landed:
+            with allure.step(f"seen once for all tests of {play}: “{title}” in effect, healed and gone"):
+                pass
 
 
 def write_run_files(folder: str | None, facts: Mapping[str, object]) -> None:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import socket
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from pytest_rmqha.adapters.engine import FileToPut
-from pytest_rmqha.config.folder import layered
+from pytest_rmqha.adapters.haproxy import OWN_FILE, own_page
+from pytest_rmqha.config.origin import topology_to_import
 from pytest_rmqha.config.override import proxies_for
-from pytest_rmqha.errors import StackNotUp, ToolFailed
+from pytest_rmqha.errors import StackNotUp, ToolFailed, UserInputError
 from pytest_rmqha.waiting import await_match, seconds
 
 if TYPE_CHECKING:
     from pytest_rmqha.adapters.stack import Stack
 
 ADMIN = "rmqha-admin"
+BROKER_USER = "rabbitmq"
 ADD_ADMIN = (
     '{ok, P} = file:read_file("/run/rmqha/admin"), U = <<"' + ADMIN + '">>, '
     'ok = rabbit_auth_backend_internal:add_user(U, string:trim(P), <<"rmqha">>), '
@@ -23,33 +26,43 @@ ADD_ADMIN = (
 )
 
 
-def copy_files(stack: Stack) -> None:
+def copy_files(stack: Stack, only: Collection[str] | None = None) -> None:
+    """Each member's configuration and secrets into its container, which need not have run yet; ``only`` these members'."""
     for broker in stack.topology.brokers:
-        files = layered(stack.folders, broker.service, "broker")
-        stack.config_files[broker.service] = list(files.values())
-        stack.engine.put(
-            broker.service,
-            [
-                *(FileToPut(f.target, f.content, f.mode) for f in files.values()),
-                FileToPut("/var/lib/rabbitmq/.erlang.cookie", stack.secrets.cookie.encode(), 0o400),
+        if only is None or broker.service in only:
+            uid, gid = ids_of(BROKER_USER, stack.engine.read(broker.service, "/etc/passwd").decode(errors="replace"))
+            secrets = [
+                FileToPut("/var/lib/rabbitmq/.erlang.cookie", stack.secrets.cookie.encode(), 0o400, uid, gid),
                 FileToPut("/run/rmqha/admin", stack.secrets.admin.encode(), 0o444),
-            ],
-        )
+            ]
+            _copy(stack, broker.service, secrets)
     for balancer in stack.topology.balancers:
-        files = layered(stack.folders, balancer.service, "balancer")
-        stack.config_files[balancer.service] = list(files.values())
-        stack.engine.put(
-            balancer.service,
-            [
-                *(FileToPut(f.target, f.content, f.mode) for f in files.values()),
+        if only is None or balancer.service in only:
+            statistics = f"STATS_USER=stats\nSTATS_PASSWORD={stack.secrets.statistics}\nEXTRAOPTS='-f {OWN_FILE}'\n"
+            page = own_page("stats", stack.secrets.statistics)
+            secrets = [
                 FileToPut("/etc/keepalived/auth_pass.conf", f"auth_pass {stack.secrets.vrrp}\n".encode(), 0o600),
-                FileToPut(
-                    "/etc/default/haproxy",
-                    f"STATS_USER=stats\nSTATS_PASSWORD={stack.secrets.statistics}\n".encode(),
-                    0o600,
-                ),
-            ],
-        )
+                FileToPut("/etc/default/haproxy", statistics.encode(), 0o600),
+                FileToPut(OWN_FILE, page.encode(), 0o600),
+            ]
+            _copy(stack, balancer.service, secrets)
+
+
+def ids_of(user: str, passwd: str) -> tuple[int, int]:
+    """A user's numbers in an image (rabbitmq: 999 in official ones, 100 in their Alpine variant, about 100 in ours).
+
+    Root's where the image has no such user: its start script then has to see to the cookie itself.
+    """
+    for line in passwd.splitlines():
+        name, *fields = line.split(":")
+        if name == user and len(fields) >= 3 and fields[1].isdigit() and fields[2].isdigit():
+            return int(fields[1]), int(fields[2])
+    return 0, 0
+
+
+def _copy(stack: Stack, service: str, secrets: Sequence[FileToPut]) -> None:
+    files = stack.config_files[service]
+    stack.engine.put(service, [*secrets, *(FileToPut(f.target, f.content, f.mode) for f in files)])  # theirs win
 
 
 def start_links(stack: Stack) -> None:
@@ -60,14 +73,14 @@ def start_links(stack: Stack) -> None:
     answer = stack.engine.in_network_of("rmqha-toxiproxy", stack.images["balancer"], script)
     missing = [m.address for m in stack.link_map if f"{m.address}/" not in answer.out]
     if answer.code != 0 or missing:
-        raise StackNotUp(f"the link proxies' addresses could not be set ({missing}): {answer.err.strip()[:300]}")
+        raise ToolFailed(f"the link proxies' addresses could not be set ({missing}): {answer.err.strip()[:300]}")
     await_match(
         stack.proxies.version,
         bool,
         what="toxiproxy's API",
         within=seconds(10),
         every=0.05,
-        error=StackNotUp,
+        error=ToolFailed,
         ignore=(ToolFailed,),
     )
     stack.proxies.populate(proxies_for(stack.link_map))
@@ -96,6 +109,34 @@ def add_admin(stack: Stack) -> None:
     stack.engine.must(stack.nodes[0].service, "rabbitmqctl", "eval", ADD_ADMIN)
 
 
+def await_statistics(stack: Stack) -> None:
+    """Every broker counts and tells; UserInputError where its image or its configuration has that switched off."""
+    overviews = await_match(
+        lambda: {str(node): node.api.get("overview") for node in stack.nodes},
+        bool,
+        what="the overview of every broker",
+        within=seconds(60),
+        error=StackNotUp,
+        ignore=(ToolFailed, KeyError),
+    )
+    refuse_without_statistics(overviews, stack.images["broker"])
+
+
+def refuse_without_statistics(overviews: Mapping[str, Mapping[str, Any]], image: str) -> None:
+    """``overviews``: broker -> its /api/overview. Official images without -management set this in conf.d, which wins
+    over rabbitmq.conf; /api/nodes then names no partition and no alarm, and every one would go unseen.
+    """
+    silent = [broker for broker, overview in overviews.items() if overview.get("disable_stats")]
+    if silent:
+        raise UserInputError(
+            "statistics of the management API",
+            f"switched off on {', '.join(silent)} (image {image})",
+            "brokers that report partitions, alarms and queue lengths: without them nothing can be judged",
+            "take the -management variant of the image, or switch them on in advanced.config: "
+            "[{rabbitmq_management_agent, [{disable_metrics_collector, false}]}]",
+        )
+
+
 def import_topology(stack: Stack) -> None:
     """A quorum queue that is declared before all nodes have joined keeps too few replicas: wait, then import."""
     everybody = frozenset(n.name for n in stack.nodes)
@@ -107,9 +148,31 @@ def import_topology(stack: Stack) -> None:
         error=StackNotUp,
         ignore=(ToolFailed,),
     )
-    files = [folder / "topology.json" for folder in stack.folders if (folder / "topology.json").is_file()]
-    if files:
-        stack.nodes[0].api.ask("POST", "definitions", json.loads(files[-1].read_text()), timeout=20)
+    _await_vhosts(stack, everybody)
+    file = topology_to_import(stack.folders, stack.own, [stack.config_files[node.service] for node in stack.nodes])
+    if file is not None:
+        stack.nodes[0].api.ask("POST", "definitions", json.loads(file.read_text()), timeout=20)
+
+
+def _await_vhosts(stack: Stack, everybody: frozenset[str]) -> None:
+    """A vhost's process starts on each node by itself; a queue declared before that is refused (seen on 3.8.9)."""
+
+    def not_running() -> list[str]:
+        return [
+            f"{vhost['name']} on {node}"
+            for vhost in stack.nodes[0].api.get("vhosts")
+            for node in everybody
+            if vhost.get("cluster_state", {}).get(node) != "running"
+        ]
+
+    await_match(
+        not_running,
+        lambda names: not names,
+        what="every vhost running on every broker",
+        within=seconds(60),
+        error=StackNotUp,
+        ignore=(ToolFailed,),
+    )
 
 
 def _open(host: str, port: int) -> bool:

@@ -82,7 +82,10 @@ def base_from_packages(client: docker.DockerClient, spec: ImageSpec, say: Say) -
         archive = Path(place) / "root.tar"
         run_tool(["mmdebstrap", "--variant=minbase", *options, spec.suite, str(archive), MIRROR], say)
         name, _, suite = spec.own_base.partition(":")
-        client.api.import_image(src=str(archive), repository=name, tag=suite, changes=["LABEL rmqha.image=base"])
+        try:
+            client.api.import_image(src=str(archive), repository=name, tag=suite, changes=["LABEL rmqha.image=base"])
+        except (docker.errors.DockerException, requests.exceptions.RequestException, OSError) as error:
+            raise ToolFailed(f"{spec.own_base} was made and the engine did not take it: {str(error)[:300]}") from error
     return spec.own_base
 
 
@@ -122,9 +125,12 @@ def run_tool(
     began = time.monotonic()
     name = Path(command[0]).name
     with tempfile.TemporaryFile() as output:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=environment
-        )
+        try:
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=environment
+            )
+        except OSError as error:
+            raise ToolFailed(f"{name} can't be run: {error.strerror}") from error
         try:
             while process.poll() is None:
                 took = time.monotonic() - began

@@ -15,32 +15,54 @@ from typing import Any
 
 from testcontainers.compose import DockerCompose
 
-from pytest_rmqha.errors import StackNotUp, ToolFailed, UserInputError
+from pytest_rmqha.adapters.reachable import require_client, require_compose
+from pytest_rmqha.errors import StackNotUp, UserInputError
+
+LIMIT = 30.0
 
 
 def read_config(file: Path, environment: Mapping[str, str]) -> dict[str, Any]:
     """What ``docker compose config`` makes of a file: the one description of a topology that there is."""
+    require_client()
     command = ["docker", "compose", "-f", str(file), "config", "--format", "json"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=30, env={**os.environ, **environment})
-    except FileNotFoundError:
-        raise UserInputError(
-            "docker",
-            "not found on PATH",
-            "a docker client with the compose v2 plug-in",
-            "install docker (on a Debian-like system as root: make engine)",
-        ) from None
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=LIMIT,
+            env={**os.environ, **environment},
+        )
     except subprocess.TimeoutExpired:
-        raise ToolFailed(f"docker compose config did not answer within 30 s for {file}") from None
+        raise UserInputError(
+            "compose file",
+            f"{file}, for which 'docker compose config' gave no answer within {LIMIT:.0f} s",
+            "a file that it reads at once",
+            "take out what has to be fetched from elsewhere (include, extends)",
+        ) from None
     if done.returncode != 0:
+        require_compose()
         raise UserInputError(
             "compose file",
             str(file),
             "a file that 'docker compose config' accepts",
-            f"it said: {done.stderr.strip()[-400:]}",
+            f"correct what it says: {_complaint(done.stderr)}",
         )
-    parsed: dict[str, Any] = json.loads(done.stdout)
+    try:
+        parsed: dict[str, Any] = json.loads(done.stdout)
+    except ValueError:
+        require_compose()
+        raise UserInputError(
+            "compose plug-in", "one whose 'config' writes no JSON", "version 2 or later", "update it"
+        ) from None
     return parsed
+
+
+def _complaint(said: str) -> str:
+    """What compose refuses, in one line and without its warnings."""
+    lines = [line for line in said.splitlines() if line.strip() and "level=warning" not in line]
+    return " ".join(" ".join(lines).split())[-400:].rstrip(".") or "nothing"
 
 
 class ComposeProject:

@@ -5,21 +5,20 @@ from __future__ import annotations
 import ipaddress
 import os
 import shutil
-import subprocess
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import docker
-import docker.errors
 
+from pytest_rmqha.adapters import reachable
 from pytest_rmqha.adapters.images import missing
+from pytest_rmqha.errors import UserInputError
 from pytest_rmqha.images.spec import wanted
 
 MEMORY, DISK = 4.0, 5.0
 POOL = ipaddress.IPv4Network("198.18.0.0/15")
 REFERENCE = ipaddress.IPv4Network("198.18.40.0/24")
-SOCKET = "/var/run/docker.sock"
 NFT = "nft add table inet rmqha && nft 'add chain inet rmqha cut { type filter hook input priority 0 ; }' && nft list tables"
 
 Seen = tuple[bool | None, str]
@@ -37,25 +36,25 @@ def run(check: Check) -> Seen:
     """Never raises: a look that fails was no look."""
     try:
         return check.look()
+    except UserInputError as error:
+        return None, f"could not look ({error.what}: {error.got})"
     except Exception as error:
         return None, f"could not look ({type(error).__name__}: {' '.join(str(error).split())[:120]})"
 
 
 def _engine() -> Seen:
     try:
-        version = docker.from_env(timeout=10).version()
-    except (docker.errors.DockerException, OSError) as error:
-        return False, f"no answer ({str(error)[:120]})"
-    api = tuple(int(part) for part in version["ApiVersion"].split("."))
-    return api >= (1, 41), f"{version['Version']}, API {version['ApiVersion']} (1.41 needed)"
+        version = _client().version()
+    except UserInputError as error:
+        return False, f"{error.what}: {error.got}"
+    return True, f"{version['Version']}, API {version['ApiVersion']} (1.41 needed)"
 
 
 def _permission() -> Seen:
     who = f"user id {os.geteuid()}"
-    where = os.environ.get("DOCKER_HOST", f"unix://{SOCKET}")
-    if not where.startswith("unix://"):
-        return True, f"{who}, the engine at {where}"
-    path = where.removeprefix("unix://")
+    if not reachable.where().startswith("unix://"):
+        return True, f"{who}, the engine at {reachable.where()}"
+    path = reachable.where().removeprefix("unix://")
     if not Path(path).exists():
         return False, f"there is no {path}"
     return os.access(path, os.R_OK | os.W_OK), f"{who}, {path}"
@@ -63,11 +62,21 @@ def _permission() -> Seen:
 
 def _compose() -> Seen:
     try:
-        done = subprocess.run(["docker", "compose", "version", "--short"], capture_output=True, text=True, timeout=20)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return False, type(error).__name__
-    seen = done.stdout.strip().removeprefix("v")
-    return done.returncode == 0 and seen >= "2", seen or done.stderr.strip()[:120]
+        return True, reachable.require_compose()
+    except UserInputError as error:
+        return False, f"{error.what}: {error.got}"
+
+
+def _same_engine() -> Seen:
+    try:
+        reachable.require_engine()
+    except UserInputError as error:
+        return False, f"{error.what}: {error.got}"
+    return True, f"the docker client and this program both ask {reachable.where()}"
+
+
+def _client() -> docker.DockerClient:
+    return reachable.client(reachable.PATIENCE)
 
 
 def _nftables() -> Seen:
@@ -88,12 +97,12 @@ def _nftables() -> Seen:
 
 
 def _memory() -> Seen:
-    total = int(docker.from_env(timeout=10).info()["MemTotal"]) / 2**30
+    total = int(_client().info()["MemTotal"]) / 2**30
     return total >= MEMORY, f"{total:.1f} GiB on the engine's host, {MEMORY:.0f} needed"
 
 
 def _disk() -> Seen:
-    root = Path(str(docker.from_env(timeout=10).info()["DockerRootDir"]))
+    root = Path(str(_client().info()["DockerRootDir"]))
     if not root.is_dir():
         return None, f"the engine keeps its data in {root}, which can't be seen from here"
     free = shutil.disk_usage(root).free / 2**30
@@ -119,7 +128,7 @@ def routed(table: str) -> list[str]:
 
 def _subnets() -> Seen:
     owners: dict[str, str] = {}
-    for network in docker.from_env(timeout=10).networks.list():
+    for network in _client().networks.list():
         for pool in ((network.attrs or {}).get("IPAM") or {}).get("Config") or []:
             owners[str(pool.get("Subnet"))] = f"network {network.name}"
     routes = Path("/proc/net/route")
@@ -137,6 +146,7 @@ CHECKS: tuple[Check, ...] = (
     Check("docker engine", _engine, "install and start Docker Engine 20.10 or later (as root on Debian: make engine)"),
     Check("permission", _permission, "run as root or join the docker group, and start the engine"),
     Check("compose plug-in", _compose, "install the compose v2 plug-in (as root on Debian: make engine)"),
+    Check("one engine", _same_engine, "set DOCKER_HOST to the engine that is meant (see: docker context ls)"),
     Check("nftables", _nftables, "use a kernel with nf_tables (network cuts are made with it)"),
     Check("memory", _memory, "give the engine's host more memory"),
     Check("disk", _disk, "free some space"),

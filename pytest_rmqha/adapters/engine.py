@@ -11,6 +11,7 @@ import ipaddress
 import tarfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import docker
@@ -78,6 +79,10 @@ class Engine:
         except TROUBLE as error:
             raise ToolFailed(f"the container of service {service!r} can't be had: {error}") from error
 
+    def forget(self) -> None:
+        """The run's containers were removed: others will have their names."""
+        self._by_service.clear()
+
     def state(self, service: str) -> str:
         """One of docker's words: created, running, paused, restarting, exited, dead."""
         return str(self.container(service).status)
@@ -129,6 +134,18 @@ class Engine:
             raise ToolFailed(f"{' '.join(command)} in {service} ended with {answer.code}: {said}")
         return answer.out
 
+    def read(self, service: str, path: str) -> bytes:
+        """One file out of a container, which need not run; ToolFailed where there is none."""
+        with _told(f"{path} of {service}"):
+            pieces, _ = self.container(service).get_archive(path)
+            content = b"".join(pieces)
+        with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+            member = next((m for m in archive if m.isfile()), None)
+            found = archive.extractfile(member) if member is not None else None
+            if found is None:
+                raise ToolFailed(f"{path} of {service} is no file")
+            return found.read()
+
     def put(self, service: str, files: list[FileToPut]) -> None:
         """Copy files in, byte for byte; works on a container that never ran and on a remote engine."""
         buffer = io.BytesIO()
@@ -137,38 +154,54 @@ class Engine:
                 entry = tarfile.TarInfo(file.path.lstrip("/"))
                 entry.size, entry.mode, entry.uid, entry.gid = len(file.content), file.mode, file.uid, file.gid
                 archive.addfile(entry, io.BytesIO(file.content))
-        if not self.container(service).put_archive("/", buffer.getvalue()):
+        with _told(f"copy {[f.path for f in files]} into {service}"):
+            is_there = self.container(service).put_archive("/", buffer.getvalue())
+        if not is_there:
             raise ToolFailed(f"could not copy {[f.path for f in files]} into {service}")
 
-    def logs(self, service: str, tail: int = 5000) -> str:
-        return bytes(self.container(service).logs(tail=tail, timestamps=True)).decode(errors="replace")
+    def logs(self, service: str, tail: int = 5000, since: datetime | None = None) -> str:
+        """The last ``tail`` lines, or every one after ``since`` (with a time zone): the engine would cut the tail first."""
+        after = since.timestamp() if since is not None else None
+        with _told(f"logs of {service}"):
+            found: bytes = self.container(service).logs(
+                tail=tail if since is None else "all", timestamps=True, since=after
+            )
+        return found.decode(errors="replace")
 
     def in_network_of(self, service: str, image: str, script: str) -> Answer:
         """Run a shell script in a short-lived helper that shares the service's network namespace (NET_ADMIN)."""
-        try:
-            helper = self.client.containers.run(
+        what = f"helper in the network of {service}"
+        network = f"container:{self.container(service).id}"
+        with _told(what):
+            helper = self.client.containers.create(
                 image,
                 entrypoint=["sh", "-ec"],
                 command=[script],
-                network_mode=f"container:{self.container(service).id}",
+                network_mode=network,
                 cap_add=["NET_ADMIN", "NET_RAW"],
                 labels={**self.helper_labels, "rmqha.role": "helper"},
-                detach=True,
             )
-        except TROUBLE as error:
-            raise ToolFailed(f"helper in the network of {service}: {error}") from error
         try:
-            code = int(helper.wait(timeout=20)["StatusCode"])
-            out = bytes(helper.logs(stdout=True, stderr=False)).decode(errors="replace")
-            err = bytes(helper.logs(stdout=False, stderr=True)).decode(errors="replace")
+            with _told(what):
+                helper.start()
+                code = int(helper.wait(timeout=20)["StatusCode"])
+                out = bytes(helper.logs(stdout=True, stderr=False)).decode(errors="replace")
+                err = bytes(helper.logs(stdout=False, stderr=True)).decode(errors="replace")
         finally:
-            helper.remove(force=True)
+            with _told(what):
+                helper.remove(force=True)
         return Answer(code, out, err)
 
     def attach(self, service: str) -> Any:
         """The raw socket of the first process's stdin, stdout and stderr (8-byte frame headers, no history)."""
         params = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1, "logs": 0}
-        return self.container(service).attach_socket(params=params)
+        with _told(f"attach to {service}"):
+            return self.container(service).attach_socket(params=params)
+
+    def image_id(self, tag: str) -> str:
+        """What a tag stands for on this engine now."""
+        with _told(f"image {tag}"):
+            return str(self.client.images.get(tag).id)
 
     def image_digests(self) -> Mapping[str, str]:
         """service -> image id, of every container of the run."""

@@ -2,40 +2,36 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 
 import docker
 import docker.errors
+import requests
 
+from pytest_rmqha.adapters import reachable
 from pytest_rmqha.adapters.building import base_from_packages, build, toxiproxy_server
 from pytest_rmqha.adapters.pulling import Puller
 from pytest_rmqha.errors import ToolFailed, UserInputError
 from pytest_rmqha.images.registry import is_exact
-from pytest_rmqha.images.spec import TOXIPROXY_IMAGE, ImageSpec
+from pytest_rmqha.images.spec import LINES, TOXIPROXY_IMAGE, ImageSpec, line_for
 
 Say = Callable[[str], None]
+TROUBLE = (docker.errors.DockerException, requests.RequestException, OSError)
 
 
 def _engine(timeout: int) -> docker.DockerClient:
-    try:
-        client = docker.from_env(timeout=timeout)
-        client.ping()
-    except (docker.errors.DockerException, OSError) as error:
-        raise UserInputError(
-            "docker engine",
-            f"no answer ({str(error)[:160]})",
-            "a running engine that this user may ask",
-            "start it (as root on Debian: make engine) or join the docker group",
-        ) from None
-    return client
+    return reachable.client(timeout)
 
 
 def _exists(client: docker.DockerClient, tag: str) -> bool:
     try:
         client.images.get(tag)
-    except docker.errors.ImageNotFound:
+    except docker.errors.NotFound:
         return False
+    except TROUBLE as error:
+        raise ToolFailed(f"the engine was asked for image {tag} and failed: {str(error)[:300]}") from error
     return True
 
 
@@ -50,13 +46,48 @@ def present(specs: Sequence[ImageSpec]) -> Mapping[str, str]:
     absent = missing(specs)
     if absent:
         options = "".join(f" --{spec.role}-image {spec.override}" for spec in absent if spec.override)
+        line = "".join(f" --line {name}" for name in _lines(specs)[:1] if name != default_line())
         raise UserInputError(
             "images",
             f"not there: {', '.join(spec.tag for spec in absent)}",
             "images that were pulled or built before the run",
-            f"run 'rmqha images build{options}' for this line" + ("" if options else " (or make images)") + " first",
+            f"run 'rmqha images build{options}{line}' first",
         )
     return {spec.role: spec.tag for spec in specs}
+
+
+def default_line() -> str:
+    """The line that ``rmqha images`` takes unless it is told another."""
+    return os.environ.get("RMQ_VERSION") or "3.10"
+
+
+def _lines(specs: Sequence[ImageSpec]) -> list[str]:
+    """The lines whose suite the broker and the balancer are of; none where neither is asked for."""
+    suites = {spec.suite for spec in specs if spec.role in ("broker", "balancer")}
+    return [name for name, line in LINES.items() if line.suite in suites]
+
+
+def check_line(image: str, version_line: str) -> None:
+    """An image that says which RabbitMQ it holds (official ones do, in RABBITMQ_VERSION) is judged as that line or not at
+    all: another line's configuration and expectations would be blamed on it. Only looks.
+    """
+    try:
+        variables = (_engine(20).images.get(image).attrs.get("Config") or {}).get("Env") or []
+    except TROUBLE as error:
+        raise ToolFailed(f"image {image} can't be looked at: {str(error)[:300]}") from error
+    refuse_another_line(image, dict(v.partition("=")[::2] for v in variables).get("RABBITMQ_VERSION", ""), version_line)
+
+
+def refuse_another_line(image: str, version_found: str, version_line: str) -> None:
+    """``version_found``: empty where the image says nothing."""
+    fitting = line_for(version_found)
+    if version_found and fitting != version_line:
+        raise UserInputError(
+            "RabbitMQ line",
+            f"{version_line}, but {image} holds {version_found}",
+            f"the newest line that is not newer than it ({fitting or 'there is none'})",
+            f"add --rmq-version={fitting}" if fitting else f"take an image of one of the lines {', '.join(LINES)}",
+        )
 
 
 def ensure(
@@ -93,7 +124,10 @@ def _take(client: docker.DockerClient, spec: ImageSpec, puller: Puller) -> None:
             "check its name, or load it with 'docker load'",
         )
     if pulled != spec.tag:
-        client.images.get(pulled).tag(spec.tag)
+        try:
+            client.images.get(pulled).tag(spec.tag)
+        except TROUBLE as error:
+            raise ToolFailed(f"{pulled} was pulled and can't be called {spec.tag}: {str(error)[:300]}") from error
 
 
 def _toxiproxy(client: docker.DockerClient, spec: ImageSpec, puller: Puller, say: Say) -> None:
@@ -153,5 +187,5 @@ def _run(client: docker.DockerClient, spec: ImageSpec, command: list[str]) -> tu
             return code, bytes(container.logs()).decode(errors="replace")
         finally:
             container.remove(force=True, v=True)
-    except (docker.errors.DockerException, OSError) as error:
+    except TROUBLE as error:
         raise ToolFailed(f"{spec.tag}: its programs can't be run: {str(error)[:300]}") from error

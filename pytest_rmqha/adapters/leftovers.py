@@ -14,16 +14,25 @@ import docker
 import docker.errors
 
 RUN = "rmqha.run"
+KEPT = "rmqha.kept"
 GRACE = 60.0
 
 
 @dataclass(frozen=True)
 class LeftRun:
-    """One run with something on the engine. ``alive``: its owner process still runs (or can't be known)."""
+    """One run with something on the engine.
+
+    ``alive``: its owner process still runs (or can't be known). ``kept``: it was left standing on purpose.
+    """
 
     name: str
     alive: bool
     things: tuple[Any, ...]
+    kept: bool = False
+
+    @property
+    def has_containers(self) -> bool:
+        return any(hasattr(thing, "exec_run") for thing in self.things)
 
 
 def owner_is_alive(labels: Mapping[str, str]) -> bool:
@@ -87,7 +96,7 @@ def found() -> list[LeftRun]:
         its = dict(thing.labels if hasattr(thing, "labels") else (thing.attrs.get("Labels") or {}))
         things.setdefault(its[RUN], []).append(thing)
         labels[its[RUN]] = {**its, **labels.get(its[RUN], {})}
-    return [LeftRun(run, owner_is_alive(labels[run]), tuple(of)) for run, of in things.items()]
+    return [LeftRun(run, owner_is_alive(labels[run]), tuple(of), KEPT in labels[run]) for run, of in things.items()]
 
 
 def remove(run: LeftRun, say: Callable[[str], None]) -> bool:
@@ -111,8 +120,8 @@ def remove(run: LeftRun, say: Callable[[str], None]) -> bool:
 
 
 def sweep(say: Callable[[str], None]) -> int:
-    """Remove what runs with a dead owner left; returns how many runs that were."""
-    dead = [run for run in found() if not run.alive]
+    """Remove what runs with a dead owner left, kept ones excepted; returns how many runs that were."""
+    dead = [run for run in found() if not run.alive and not run.kept]
     for run in dead:
         remove(run, say)
     return len(dead)

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import requests
 
+from pytest_rmqha.adapters import http
 from pytest_rmqha.errors import ToolFailed
 
 JSON = Any
@@ -34,9 +35,7 @@ class Management:
         __tracebackhide__ = True  # a body may hold a password; pytest would print it
         limit = timeout or self.timeout
         try:
-            answer = requests.request(
-                method, f"{self.base}/{path}", auth=self._auth, json=body, timeout=(min(limit, 2), limit)
-            )
+            answer = http.ask(method, f"{self.base}/{path}", auth=self._auth, json=body, timeout=(min(limit, 2), limit))
         except requests.RequestException as error:
             raise NoAnswer(f"{method} {self.base}/{path}: {type(error).__name__}") from error
         if answer.status_code == 404:
@@ -46,7 +45,10 @@ class Management:
             raise KeyError(path)
         if answer.status_code >= 400:
             raise ToolFailed(f"{method} {self.base}/{path}: {answer.status_code} {answer.text[:300]}")
-        return answer.json() if answer.content else None
+        try:
+            return answer.json() if answer.content else None
+        except ValueError as error:
+            raise ToolFailed(f"{method} {self.base}/{path}: no JSON: {answer.text[:300]!r}") from error
 
     def get(self, path: str, timeout: float | None = None) -> JSON:
         return self.ask("GET", path, timeout=timeout)

@@ -13,6 +13,7 @@ from pytest_rmqha.adapters.engine import Engine
 from pytest_rmqha.errors import ToolFailed
 
 TABLE = "rmqha_fault"
+HOOKS = ("input", "output")
 
 
 @dataclass(frozen=True)
@@ -24,8 +25,13 @@ class PacketFilter:
     image: str
 
     def drop(self, rules: Sequence[tuple[str, str]]) -> None:
-        lines = [f"table inet {TABLE} {{"]
-        for hook in ("input", "output"):
+        """All rules in one transaction. Where some stand already these are left alone, and it is ToolFailed."""
+        if not rules or any(hook not in HOOKS for hook, _ in rules):
+            raise ToolFailed(
+                f"drop rules for {self.service}: {list(rules)}; at least one, each for {' or '.join(HOOKS)}"
+            )
+        lines = [f"create table inet {TABLE}", f"table inet {TABLE} {{"]
+        for hook in HOOKS:
             lines.append(f"  chain {hook} {{\n    type filter hook {hook} priority -10; policy accept;")
             lines += [f"    {match} counter drop" for where, match in rules if where == hook]
             lines.append("  }")
@@ -45,8 +51,13 @@ class PacketFilter:
             )
 
     def dropped(self) -> int | None:
-        """Packets dropped so far; None when no rules stand."""
-        answer = self.engine.in_network_of(self.service, self.image, f"nft list table inet {TABLE} 2>/dev/null || true")
+        """Packets dropped so far; None when no rules stand, which nft itself must say: its failure is ToolFailed."""
+        script = f"nft list tables; nft list table inet {TABLE} 2>/dev/null || true"
+        answer = self.engine.in_network_of(self.service, self.image, script)
+        if answer.code != 0:
+            raise ToolFailed(
+                f"the drop rules on {self.service} could not be listed: {(answer.err or answer.out).strip()[:400]}"
+            )
         if TABLE not in answer.out:
             return None
         return sum(int(n) for n in re.findall(r"packets (\d+)", answer.out))

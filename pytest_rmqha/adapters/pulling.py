@@ -72,7 +72,10 @@ class Puller:
 
     def _pull(self, name: str) -> None:
         repository, tag = name_and_tag(name)
-        client = _LimitedClient(version="auto", timeout=int(self.still_for), **kwargs_from_env())
+        try:
+            client = _LimitedClient(version="auto", timeout=int(self.still_for), **kwargs_from_env())
+        except docker.errors.DockerException as error:
+            raise NotPulled(str(error)) from None
         said = time.monotonic()
         try:
             for event in self._moving(client.pull(repository, tag=tag, stream=True, decode=True)):

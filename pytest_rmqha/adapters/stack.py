@@ -2,44 +2,54 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pytest_rmqha.adapters import bring_up, evidence, leftovers
+from pytest_rmqha import clock, data
+from pytest_rmqha.adapters import bring_up, evidence, keeping, leftovers
 from pytest_rmqha.adapters.bring_up import ADMIN
 from pytest_rmqha.adapters.compose import ComposeProject
 from pytest_rmqha.adapters.engine import RUN_LABEL, Engine
-from pytest_rmqha.adapters.haproxy import StatisticsPage
+from pytest_rmqha.adapters.haproxy import OWN_PORT, OWN_URI, StatisticsPage
 from pytest_rmqha.adapters.management import Management
 from pytest_rmqha.adapters.netfilter import PacketFilter
+from pytest_rmqha.adapters.redirect import NetworkRedirect
 from pytest_rmqha.adapters.run_secrets import Secrets
 from pytest_rmqha.adapters.toxiproxy import Proxies
 from pytest_rmqha.adapters.watch import Watch
 from pytest_rmqha.adapters.wire import Wire
 from pytest_rmqha.balancers import Balancer
 from pytest_rmqha.cluster import Cluster, Node
-from pytest_rmqha.config.folder import ConfigFile
+from pytest_rmqha.config.folder import ConfigFile, layered
 from pytest_rmqha.config.override import (
     DISTRIBUTION_PORTS,
     TOXIPROXY_HOST,
     host_of,
     link_addresses,
     override,
+    refuse_without_room,
 )
+from pytest_rmqha.detours import Detour
 from pytest_rmqha.errors import HarnessError, StackNotUp, UserInputError
 from pytest_rmqha.links import Link, Links
+from pytest_rmqha.logs import AllowedLog, told, unexpected
 from pytest_rmqha.outside import ClientWire
+from pytest_rmqha.peers import peer_changes
 from pytest_rmqha.steady import SteadyState
 from pytest_rmqha.timeline import Timeline
 from pytest_rmqha.topology import Topology
 from pytest_rmqha.vip import Vip
 from pytest_rmqha.waiting import seconds
+
+DETOUR_FIRST = 21000
 
 
 @dataclass
@@ -55,12 +65,17 @@ class Stack:
     timeline: Timeline
     secrets: Secrets = field(default_factory=Secrets)
     took: dict[str, float] = field(default_factory=dict)
-    config_files: dict[str, list[ConfigFile]] = field(default_factory=dict)
     dump_policy: str = "on-failure"
+    own: Path | None = None
+    variant: str | None = None
+    leases: int = 0
+    worn: bool = False
 
     def __post_init__(self) -> None:
         self.engine = Engine(self.run)
-        self.link_map = link_addresses(self.topology) if len(self.topology.brokers) > 1 else ()
+        self.config_files = self.files_of_members()
+        refuse_without_room(self.topology)
+        self.link_map = link_addresses(self.topology)
         labels = {
             RUN_LABEL: self.run,
             "rmqha.pid": str(os.getpid()),
@@ -68,6 +83,7 @@ class Stack:
             "rmqha.boot-id": _boot_id(),
             "rmqha.start": leftovers.start_of(os.getpid()),
             "rmqha.started": f"{time.time():.0f}",
+            keeping.DIGEST: self.digest(),
         }
         self.engine.helper_labels = labels
         self.reports.mkdir(parents=True, exist_ok=True)
@@ -75,8 +91,23 @@ class Stack:
         self.override_file.write_text(override(self.topology, self.images, labels, self.link_map))
         self.project = ComposeProject(f"rmqha-{self.run}", [self.compose_file, self.override_file], self.environment)
         self._watches: list[Watch] = []
+        self._detours: dict[str, int] = {}
         self.wire: ClientWire | None = None
         self._make_handles()
+
+    def files_of_members(self) -> dict[str, list[ConfigFile]]:
+        """service -> its configuration files as they are now: reference, line, topology, the user's, the variant's."""
+        folders = [*self.folders, *([data.variant_folder(self.variant)] if self.variant else [])]
+        roles = [(b, "broker") for b in self.topology.brokers] + [(b, "balancer") for b in self.topology.balancers]
+        return {m.service: list(layered(folders, m.service, role, m.hostname).values()) for m, role in roles}
+
+    def digest(self) -> str:
+        """SHA-256 over what makes this stack: topology, images (what the tags stand for now) and every file."""
+        made_of: list[object] = [self.topology]
+        made_of += [(role, self.engine.image_id(tag)) for role, tag in sorted(self.images.items())]
+        made_of += [(str(f), f.read_bytes()) for d in self.folders if (f := d / "topology.json").is_file()]
+        made_of += [(m, f.target, f.mode, f.sha256) for m, files in sorted(self.config_files.items()) for f in files]
+        return hashlib.sha256(repr(made_of).encode()).hexdigest()
 
     @property
     def environment(self) -> dict[str, str]:
@@ -96,7 +127,7 @@ class Stack:
                 b.hostname,
                 b.address,
                 self.engine,
-                StatisticsPage(b.address, "stats", self.secrets.statistics),
+                StatisticsPage(b.address, "stats", self.secrets.statistics, OWN_PORT, OWN_URI),
                 PacketFilter(self.engine, b.service, self.images["balancer"]),
             )
             for b in self.topology.balancers
@@ -126,8 +157,12 @@ class Stack:
         return self.topology.vip or self.topology.brokers[0].address
 
     def blind_watches(self) -> tuple[str, ...]:
-        """Names of watchers whose thread is dead."""
-        return tuple(watch.name for watch in self._watches if watch.is_blind)
+        """Names of watchers whose thread is dead; others take their place, so that the next scenario is watched."""
+        if self.balancers and not self._watches:
+            return ("the balancers: no watcher was started",)
+        blind = [watch for watch in self._watches if watch.is_blind]
+        self._watches = [watch.again() if watch in blind else watch for watch in self._watches]
+        return tuple(watch.name for watch in blind)
 
     @property
     def load_password(self) -> str:
@@ -162,18 +197,48 @@ class Stack:
             versions["toxiproxy"] = self.proxies.version()
         return versions
 
-    def how_to_get_in(self) -> list[str]:
-        """For a stack that is kept: where things are and how to remove them."""
-        shells = [f"docker exec -it {self.project.name}-{m.service}-1 bash" for m in self.topology.members]
-        return [
-            f"AMQP {self.front}:5672",
-            f"management http://{self.front}:15672",
-            *shells,
-            f"rmqha clean --run {self.run}",
-        ]
-
     def filter_on(self, service: str) -> PacketFilter:
         return PacketFilter(self.engine, service, self.images["balancer"])
+
+    def detour(self, source: str, target: str) -> Detour:
+        """A way through a port of the toxiproxy container's own address; one port for each pair, from 21000 on."""
+        if self.proxies is None:
+            raise HarnessError("this topology has no link proxies; mark the scenario with rmq_requires('links')")
+        name = f"{source}>{target}"
+        port = DETOUR_FIRST + self._detours.setdefault(name, len(self._detours))
+        via = f"{host_of(self.topology, TOXIPROXY_HOST)}:{port}"
+        redirect = NetworkRedirect(self.engine, source, self.images["balancer"], target, via)
+        return Detour(source, target, via, (name,), self.proxies, redirect)
+
+    def unexpected_logs(self, since: float, allowed: Sequence[AllowedLog]) -> tuple[str, ...]:
+        """A sentence for each member whose log since then (monotonic seconds) has lines that nothing explains."""
+        began = datetime.fromtimestamp(
+            time.time() - (clock.now() - since), tz=UTC
+        )  # a wall clock may be set on the way
+        found = []
+        roles = [(n.service, "broker") for n in self.nodes] + [(b.service, "balancer") for b in self.balancers]
+        for service, role in roles:
+            if lines := unexpected(role, self.engine.logs(service, since=began), allowed):
+                found.append(told(service, lines))
+        return tuple(found)
+
+    def note_peers(self, since: float) -> None:
+        """Put on the timeline what the brokers' logs say of their peers since then (monotonic seconds)."""
+        for node in self.nodes:
+            for at, peer, state in peer_changes(self.engine.logs(node.service, since=clock.utc(since))):
+                when = (at - clock.utc(0)).total_seconds()
+                self.timeline.add("peer", f"{node.service}/{peer}", state, when, state=state)
+
+    def rebuild(self, variant: str | None = None) -> None:
+        """The same run's stack from nothing: a new cluster, new volumes."""
+        self.timeline.add("note", "stack", "taken down to be built anew")
+        self.worn = True
+        self.down()
+        self.engine.forget()
+        self.variant = variant
+        self.config_files = self.files_of_members()
+        self.up()
+        self.leases, self.worn = 0, False
 
     def up(self) -> None:
         clashing = self.engine.clashing_networks(self.topology.subnet)
@@ -195,17 +260,23 @@ class Stack:
         with self._timed("brokers boot and form the cluster"):
             bring_up.await_listeners(self)
             bring_up.add_admin(self)
+            bring_up.await_statistics(self)
         with self._timed("queues of the configuration"):
             bring_up.import_topology(self)
         with self._timed("steady state"):
             self.steady.wait(within=seconds(60), error=StackNotUp, what="the stack in steady state after bring-up")
+        self.connect()
+
+    def connect(self) -> None:
+        """The stack stands: reach the load client, make its user, watch the balancers and the VIP."""
         self._raw_wire = Wire(self.engine.attach("rmqha-client"), self._client_event)
         self.wire = self._raw_wire
         self.wire.ask("hello", within=20)
         self.nodes[0].api.put_user("rmqha-load", self.secrets.load)
         self._start_watches()
 
-    def down(self) -> None:
+    def disconnect(self) -> None:
+        """Stop watching and end the load client; the stack stands."""
         for watch in self._watches:
             watch.stop()
         self._watches.clear()
@@ -213,6 +284,10 @@ class Stack:
             with suppress(HarnessError, OSError):
                 self.wire.ask("bye", within=3)
             self._raw_wire.close()
+            self.wire = None
+
+    def down(self) -> None:
+        self.disconnect()
         self.project.down()
 
     def _timed(self, label: str) -> Any:

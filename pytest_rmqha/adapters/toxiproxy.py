@@ -12,6 +12,7 @@ from typing import Any
 import requests
 from toxiproxy.api import APIConsumer
 
+from pytest_rmqha.adapters import http
 from pytest_rmqha.errors import ToolFailed
 
 
@@ -25,12 +26,15 @@ class Proxies:
 
     def _ask(self, method: str, path: str, body: Any = None) -> Any:
         try:
-            answer = requests.request(method, f"{self.base}{path}", json=body, timeout=self.timeout)
+            answer = http.ask(method, f"{self.base}{path}", json=body, timeout=self.timeout)
         except requests.RequestException as error:
             raise ToolFailed(f"toxiproxy: {method} {path}: {type(error).__name__}") from error
         if answer.status_code >= 400 and not (method == "DELETE" and answer.status_code == 404):
             raise ToolFailed(f"toxiproxy: {method} {path}: {answer.status_code} {answer.text[:200]}")
-        return answer.json() if answer.content else None
+        try:
+            return answer.json() if answer.content else None
+        except ValueError as error:
+            raise ToolFailed(f"toxiproxy: {method} {path}: no JSON: {answer.text[:200]!r}") from error
 
     def version(self) -> str:
         answer = self._ask("GET", "/version")
@@ -46,6 +50,17 @@ class Proxies:
 
     def read(self, name: str) -> Mapping[str, Any]:
         return self._ask("GET", f"/proxies/{name}")  # type: ignore[no-any-return]
+
+    def create(self, name: str, *, listen: str, upstream: str) -> None:
+        """A proxy of that name, made anew if there is one."""
+        self.delete(name)
+        self.populate([{"name": name, "listen": listen, "upstream": upstream, "enabled": True}])
+
+    def delete(self, name: str) -> None:
+        """None there is fine. Its connections are closed."""
+        self._ask("DELETE", f"/proxies/{name}")
+        if name in self._ask("GET", "/proxies"):
+            raise ToolFailed(f"toxiproxy: proxy {name} is still there after it was deleted")
 
     def enable(self, name: str, on: bool) -> None:
         self._ask("POST", f"/proxies/{name}", {"enabled": on})

@@ -50,6 +50,12 @@ class Watch:
                     self._emit(subject, state)
             self._stop.wait(self._every)
 
+    def again(self) -> Watch:
+        """A new watcher of the same, started."""
+        fresh = Watch(self.name, self._timeline, self._kind, self._look, self._every)
+        fresh.start()
+        return fresh
+
     @property
     def is_blind(self) -> bool:
         """Its thread has ended although nobody stopped it."""

@@ -18,16 +18,25 @@ from typing import Any
 
 from pytest_rmqha.errors import ToolFailed
 
+STOPPING, BACK = 10.0, 2.0
+"""Seconds that the client may close connections for when it stops, and that an answer is under way."""
+RESERVED = {"stop": STOPPING + BACK, "republish": BACK}
+
 
 class Wire:
-    """``raw``: the attached socket (docker SDK's SocketIO or a socket). ``on_event`` is called in the reader thread."""
+    """``raw``: the attached socket (docker SDK's SocketIO or a socket). ``on_event`` is called in the reader thread.
+
+    A request's number is given once in a process, to any wire: an answer that comes too late is nobody's, and also a
+    second wire to the same client can't take it for its own.
+    """
+
+    _ids = itertools.count(1)
 
     def __init__(self, raw: Any, on_event: Callable[[Mapping[str, Any]], None]) -> None:
         self._raw = raw
         self._socket: socket.socket = getattr(raw, "_sock", raw)
         self._socket.settimeout(None)
         self._on_event = on_event
-        self._ids = itertools.count(1)
         self._waiting: dict[int, Future[Mapping[str, Any]]] = {}
         self._lock = threading.Lock()
         self.closed: str | None = None
@@ -36,8 +45,15 @@ class Wire:
         self._reader.start()
 
     def ask(self, verb: str, within: float = 30, **arguments: Any) -> Mapping[str, Any]:
+        """One request; ToolFailed when its answer is not ok or not here after ``within`` seconds.
+
+        The client answers one request after the other, so verbs that wait there (RESERVED) are told how long they may:
+        one that we have given up would make the next one late as well.
+        """
         __tracebackhide__ = True  # arguments may hold a password; pytest would print them
         number = next(self._ids)
+        if verb in RESERVED:
+            arguments["within"] = max(1.0, within - RESERVED[verb])
         future: Future[Mapping[str, Any]] = Future()
         with self._lock:
             if self.closed:

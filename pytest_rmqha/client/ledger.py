@@ -205,10 +205,14 @@ class Ledger:
             self.streams[name] = StreamLedger(name, queue)
         return self.streams[name]
 
-    def arrive(self, stream: str, number: int, redelivered: bool, text: str, consumer: str = "") -> None:
+    def arrive(self, stream: str, number: int, redelivered: bool, text: str, consumer: str = "") -> bool:
+        """Write an arrival; True if it is the first of a message that was attempted."""
         known = self.streams.get(stream)
+        before = known.counts["delivered"] if known is not None else 0
         if known is None or number < 0 or not known.deliver(number, redelivered, consumer):
             self.unexpected.add(text[:80])
+            return False
+        return known.counts["delivered"] > before
 
     def swept(self, stream: str, number: int, text: str) -> None:
         known = self.streams.get(stream)

@@ -2,17 +2,63 @@
 
 from __future__ import annotations
 
-import math
+import struct
 import threading
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from typing import Any
 
 GAP = 0.25
 BUCKET = 0.2
 MOST_CONNECTS = 5000
 MOST_GAPS = 20_000
-BASE = 1.25
+LONGEST = (1 << 31) - 1
+
+
+class Latencies:
+    """A histogram for each second, linear in sixteen steps within an octave as HdrHistogram's are.
+
+    A value is told as the middle of its step: at most 3.2 % off, exact below 32 µs, 36 minutes at most. A second that is
+    over is packed, six bytes a step, so that 40 minutes at 600 messages a second stay below 10 MB. Not thread-safe.
+    """
+
+    def __init__(self) -> None:
+        self._second = 0
+        self._open: Counter[int] = Counter()
+        self._packed: list[tuple[int, bytes]] = []
+
+    def add(self, at: float, seconds: float) -> None:
+        """``at`` (monotonic seconds) is when the wait of ``seconds`` was over; it never goes back by more than its second."""
+        second = int(at)
+        if second > self._second:
+            self._pack()
+            self._second = second
+        micros = min(max(int(seconds * 1e6), 0), LONGEST)
+        shift = max(micros.bit_length() - 5, 0)
+        self._open[(shift << 4) + (micros >> shift)] += 1
+
+    def _pack(self) -> None:
+        if self._open:
+            steps, counts = zip(*sorted(self._open.items()), strict=True)
+            self._packed.append((self._second, struct.pack(f"<{len(steps)}H{len(counts)}I", *steps, *counts)))
+            self._open.clear()
+
+    def dump(self) -> list[tuple[int, list[tuple[int, int]]]]:
+        """(second, (µs, count) of each step) in the order of time."""
+        self._pack()
+        return [(second, _unpacked(packed)) for second, packed in self._packed]
+
+
+def _unpacked(packed: bytes) -> list[tuple[int, int]]:
+    length = len(packed) // 6
+    numbers = struct.unpack(f"<{length}H{length}I", packed)
+    return [(_middle(step), count) for step, count in zip(numbers[:length], numbers[length:], strict=True)]
+
+
+def _middle(step: int) -> int:
+    """µs; the inverse of what ``add`` makes of them."""
+    shift = max((step >> 4) - 1, 0)
+    return ((step - (shift << 4)) << shift) + (1 << shift) // 2
 
 
 class Meter:
@@ -23,7 +69,7 @@ class Meter:
         self._last: dict[tuple[str, str], float] = {}
         self.gaps: list[tuple[str, str, float, float]] = []
         self.rates: dict[str, Counter[int]] = {"publish": Counter(), "deliver": Counter()}
-        self.latency: dict[int, Counter[int]] = defaultdict(Counter)
+        self.latencies = {"publish": Latencies(), "deliver": Latencies()}
         self.connects: list[dict[str, Any]] = []
         self.started: float | None = None
         self.ended: float | None = None
@@ -60,11 +106,10 @@ class Meter:
             for key in [key for key in self._last if key[1] == kind]:
                 self.ended = max(self._last.pop(key), self.ended or 0.0)
 
-    def took(self, seconds: float) -> None:
-        """A confirm's latency, into a logarithmic bucket of its second (bucket n is 1.25 ** n µs)."""
-        micros = max(seconds * 1e6, 1.0)
+    def took(self, kind: str, seconds: float) -> None:
+        """The wait for a confirm (``publish``), or from sending to the first arrival (``deliver``), over just now."""
         with self._lock:
-            self.latency[int(time.monotonic())][int(math.log(micros, BASE))] += 1
+            self.latencies[kind].add(time.monotonic(), seconds)
 
     def connected(self, role: str, at: float, ok: bool, error: str, peer: str) -> None:
         with self._lock:
@@ -80,7 +125,7 @@ class Meter:
                 "gaps": [list(g) for g in self.gaps],
                 "connects": list(self.connects),
                 "rates": {k: [[round(b * BUCKET, 3), n] for b, n in sorted(c.items())] for k, c in self.rates.items()},
-                "latency": {str(s): {str(b): n for b, n in c.items()} for s, c in self.latency.items()},
+                "latencies": {kind: found.dump() for kind, found in self.latencies.items()},
                 "window": [
                     start,
                     self.ended if self.ended is not None else time.monotonic() if self.started else start,

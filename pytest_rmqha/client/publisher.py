@@ -256,7 +256,7 @@ class Publisher(threading.Thread):
             if good:
                 self.ledger.confirm(number)
                 confirmed += 1
-                self.meter.took(now - sent)
+                self.meter.took("publish", now - sent)
             else:
                 self.ledger.nack(number)
         if confirmed:

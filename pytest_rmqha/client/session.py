@@ -192,7 +192,7 @@ class Session:
             name: {
                 **s.counts,
                 "attempted": s.attempted,
-                "connected": name in self.publishers and self.publishers[name].connected,
+                **_standing(self.publishers.get(name)),
             }
             for name, s in list(self.ledger.streams.items())
         }
@@ -221,7 +221,7 @@ class Session:
 
     def _missing(self) -> int:
         with self.lock:
-            return sum((s.confirmed - s.delivered).count() for s in self.ledger.streams.values())
+            return sum((s.confirmed - s.delivered - s.late).count() for s in self.ledger.streams.values())
 
     def _get(self, r: dict[str, Any]) -> Answer:
         """basic.get until the queue is empty or ``limit`` is reached; each is ledgered as *late*, then acked."""
@@ -246,3 +246,10 @@ class Session:
         self._end(list(self.publishers.values()), list(self.roles.values()), 0.5)
         self._begin()
         return {}
+
+
+def _standing(publisher: Publisher | None) -> dict[str, Any]:
+    """Of a stream's publisher now: is it there and connected, and how many of its messages wait for an answer."""
+    if publisher is None:
+        return {"connected": False, "alive": False, "waiting": 0}
+    return {"connected": publisher.connected, "alive": publisher.is_alive(), "waiting": publisher.unanswered}

@@ -1,17 +1,20 @@
 """A configuration folder: ordinary files as an operator has them, read byte for byte and dealt out to the members.
 
 Layout: files at the top are everybody's; a sub-folder named after a member (service or host name) holds what is that
-member's own. Scripts keep the executable bit they have.
+member's own. A file that a member's files name by an absolute path (a script, a certificate, an error page, an included
+file) is found by its base name and stands at that very path. Scripts keep the executable bit they have.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from pytest_rmqha.errors import UserInputError
+from pytest_rmqha.topology import Topology
 
 BROKER_TARGETS: Mapping[str, str] = {
     "rabbitmq.conf": "/etc/rabbitmq/rabbitmq.conf",
@@ -24,7 +27,18 @@ BALANCER_TARGETS: Mapping[str, str] = {
     "haproxy.cfg": "/etc/haproxy/haproxy.cfg",
     "keepalived.conf": "/etc/keepalived/keepalived.conf",
 }
+TARGETS: Mapping[str, Mapping[str, str]] = {"broker": BROKER_TARGETS, "balancer": BALANCER_TARGETS}
 SCRIPT_FOLDER = "/etc/keepalived"
+TOPOLOGY_FILE = "topology.json"
+"""Queues, exchanges and bindings that are imported once the cluster has formed; no member reads it."""
+NOT_CONFIGURATION = re.compile(r"\..*|README.*|LICEN[CS]E.*|.*\.md", re.IGNORECASE)
+
+_COMMENT = re.compile(rb"[ \t]*[#!%]")
+_PATH = re.compile(rb"(?<![\w./:~*-])/(?:[\w.+@%-]+/)*[\w+@%-][\w.+@%-]*")
+
+# What belongs to the system or is made at run time is not missing from a configuration folder.
+_FILES = re.compile(r"/(?:etc|usr|opt|srv|home|root|bin|sbin|lib|lib64|mnt|media|var)/")
+_MADE_AT_RUN_TIME = re.compile(r"/(?:var/(?:run|log|lib|cache|tmp|spool)|usr/share/zoneinfo|etc/default)(?:/|$)")
 
 
 @dataclass(frozen=True)
@@ -41,40 +55,137 @@ class ConfigFile:
     def sha256(self) -> str:
         return hashlib.sha256(self.content).hexdigest()
 
-
-def _target(name: str, role: str) -> str | None:
-    known = BROKER_TARGETS if role == "broker" else BALANCER_TARGETS
-    if name in known:
-        return known[name]
-    if role == "balancer" and name.endswith(".sh"):
-        return f"{SCRIPT_FOLDER}/{name}"
-    return None
+    @property
+    def lines(self) -> list[str]:
+        """Its text, whatever bytes it has; the first one is line 1 in every message."""
+        return [line.decode(errors="replace") for line in self.content.splitlines()]
 
 
-def files_of(folder: Path, member: str, role: str) -> Mapping[str, ConfigFile]:
-    """file name -> file, for one member of a role ("broker" or "balancer"); the member's own file wins over everybody's."""
-    found: dict[str, ConfigFile] = {}
-    for place in (folder, folder / member):
-        if not place.is_dir():
-            continue
-        for path in sorted(p for p in place.iterdir() if p.is_file()):
-            target = _target(path.name, role)
-            if target is None:
-                continue
-            try:
-                content = path.read_bytes()
-            except OSError as error:
-                raise UserInputError(
-                    "configuration file", str(path), "a readable file", f"make it readable ({error.strerror})"
-                ) from None
-            mode = 0o755 if path.stat().st_mode & 0o100 else 0o644
-            found[path.name] = ConfigFile(path.name, path, target, content, mode)
+def named_paths(content: bytes) -> Iterator[tuple[int, str]]:
+    """(line number, absolute path) for each path that a file names outside of its comments.
+
+    It knows no syntax: a URI such as ``/haproxy-stats`` is found, too, and whoever asks decides what a path is.
+    """
+    for number, line in enumerate(content.splitlines(), 1):
+        if not _COMMENT.match(line):
+            yield from ((number, found.decode().rstrip(".")) for found in _PATH.findall(line))
+
+
+def paths_wanted(files: Iterable[ConfigFile]) -> Iterator[tuple[ConfigFile, int, str]]:
+    """(file, line number, path) of what configuration files (not scripts) name and what has to be there at the start."""
+    for file in files:
+        if PurePosixPath(file.target).suffix in (".conf", ".cfg", ".config"):
+            for number, path in named_paths(file.content):
+                if _FILES.match(path) and not _MADE_AT_RUN_TIME.match(path):
+                    yield file, number, path
+
+
+def layered(folders: Sequence[Path], member: str, role: str, hostname: str = "") -> Mapping[str, ConfigFile]:
+    """Files of a member of a role ("broker" or "balancer"); a later folder (a line, a variant, the user's) wins.
+
+    Within a folder the member's own file wins over everybody's. The key is the file's name; a file that is named at a
+    second place has that path as a further key.
+    """
+    paths: dict[str, Path] = {}
+    for place in (place for folder in folders for place in (folder, folder / (hostname or member), folder / member)):
+        paths.update({path.name: path for path in _files_in(place)})
+    known = TARGETS[role]
+    found = {name: _read(path, known[name]) for name, path in paths.items() if name in known}
+    _add_named(found, paths, list(found.values()))
+    if role == "balancer":
+        scripts = [path for name, path in paths.items() if name.endswith(".sh") and name not in found]
+        loose = {path.name: _read(path, f"{SCRIPT_FOLDER}/{path.name}") for path in scripts}
+        found |= loose
+        _add_named(found, paths, list(loose.values()))
     return found
 
 
-def layered(folders: list[Path], member: str, role: str) -> Mapping[str, ConfigFile]:
-    """Files of a member from several folders; a later folder (a line, a variant, the user's) wins over an earlier one."""
-    files: dict[str, ConfigFile] = {}
-    for folder in folders:
-        files.update(files_of(folder, member, role))
-    return files
+def _add_named(found: dict[str, ConfigFile], paths: Mapping[str, Path], unread: list[ConfigFile]) -> None:
+    """What ``unread`` names, what that names, and so on."""
+    targets = {file.target for file in found.values()}
+    while unread:
+        for _, target in named_paths(unread.pop().content):
+            name = PurePosixPath(target).name
+            if name in paths and target not in targets:
+                file = _read(paths[name], target)
+                found[target if name in found else name] = file
+                targets.add(target)
+                unread.append(file)
+
+
+def files_of(folder: Path, member: str, role: str) -> Mapping[str, ConfigFile]:
+    """What one folder holds for one member."""
+    return layered([folder], member, role)
+
+
+def _files_in(place: Path) -> list[Path]:
+    return sorted(path for path in place.iterdir() if path.is_file()) if place.is_dir() else []
+
+
+def _folders_in(place: Path) -> list[Path]:
+    return sorted(p for p in place.iterdir() if p.is_dir() and not p.name.startswith("."))
+
+
+def _read(path: Path, target: str) -> ConfigFile:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserInputError(
+            "configuration file", str(path), "a readable file", f"make it readable ({error.strerror})"
+        ) from None
+    return ConfigFile(path.name, path, target, content, 0o755 if path.stat().st_mode & 0o100 else 0o644)
+
+
+def configuration_in(folder: Path) -> list[Path]:
+    """Every file that looks like configuration, at the top and in the sub-folders; hidden ones and notes do not."""
+    found = [path for place in (folder, *_folders_in(folder)) for path in _files_in(place)]
+    return [path for path in found if not NOT_CONFIGURATION.fullmatch(path.name)]
+
+
+def unread(folder: Path) -> list[Path]:
+    """Files that no member would read, whoever the members are: they would go untested."""
+    read = {folder / TOPOLOGY_FILE}
+    for place in (folder, *_folders_in(folder)):
+        for role in TARGETS:
+            read |= {file.origin for file in files_of(folder, place.name, role).values()}
+    return [path for path in configuration_in(folder) if path not in read]
+
+
+def check_folder(folder: Path, topology: Topology) -> None:
+    """Refuses a sub-folder that names no member, two that name the same one, and what its member would not read."""
+    members = _listed(m.service if m.service == m.hostname else f"{m.service} ({m.hostname})" for m in topology.members)
+    owners: dict[str, Path] = {}
+    for place in _folders_in(folder):
+        member = next((m for m in topology.members if place.name in (m.service, m.hostname)), None)
+        if member is None:
+            raise UserInputError(
+                f"sub-folder of the configuration {folder}",
+                place.name,
+                f"a member of topology {topology.name}: {members}",
+                "rename it after a service or host name of the compose file, or move its files to the top: "
+                "a file that is named by an absolute path is found there by its base name",
+            )
+        if member.service in owners:
+            raise UserInputError(
+                f"sub-folders of the configuration {folder}",
+                f"{owners[member.service].name} and {place.name}",
+                f"one sub-folder for member {member.service}",
+                "merge the two",
+            )
+        owners[member.service] = place
+    for member in (m for m in topology.members if m.service in owners):
+        role, place = "broker" if member in topology.brokers else "balancer", owners[member.service]
+        read = {file.origin for file in layered([folder], member.service, role, member.hostname).values()}
+        lost = [path for path in _files_in(place) if path not in read and not NOT_CONFIGURATION.fullmatch(path.name)]
+        lost += _folders_in(place)
+        if lost:
+            raise UserInputError(
+                f"configuration {folder}",
+                _listed(str(path.relative_to(folder)) for path in lost[:5]),
+                f"files that {member.service}, a {role}, reads: {_listed(TARGETS[role])}, or named in one by absolute path",
+                "move it to the member that reads it, name it by its absolute path, or move it out",
+            )
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names)

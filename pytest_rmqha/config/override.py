@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pytest_rmqha.errors import UserInputError
 from pytest_rmqha.topology import Topology
 
 DISTRIBUTION_PORTS = {"epmd": 4369, "dist": 25672}
@@ -32,15 +33,36 @@ class LinkAddress:
 
 
 def link_addresses(topology: Topology) -> tuple[LinkAddress, ...]:
-    """One address per ordered pair of brokers, from .201 of the topology's subnet on."""
+    """One address per ordered pair of brokers, from .201 of the topology's subnet on; none of a single broker."""
+    pairs = [(a, b) for a in topology.brokers for b in topology.brokers if a != b]
+    return tuple(
+        LinkAddress(source.service, target.service, host_of(topology, LINK_FIRST + number), target.address)
+        for number, (source, target) in enumerate(pairs)
+    )
+
+
+def refuse_without_room(topology: Topology) -> None:
+    """UserInputError when the addresses that the harness adds don't fit into the subnet or are somebody's already."""
+    last = LINK_FIRST + len(topology.links) - 1 if topology.links else CLIENT_HOST
     network = ipaddress.ip_network(topology.subnet)
-    links: list[LinkAddress] = []
-    for source in topology.brokers:
-        for target in topology.brokers:
-            if source != target:
-                address = str(network[LINK_FIRST + len(links)])
-                links.append(LinkAddress(source.service, target.service, address, target.address))
-    return tuple(links)
+    if last >= network.num_addresses - 1:
+        raise UserInputError(
+            f"subnet of topology {topology.name}",
+            f"{topology.subnet} with {len(topology.brokers)} brokers",
+            f"one with room for addresses number {CLIENT_HOST} to {last} (load client and link proxies)",
+            "give the network of the compose file a larger subnet, or take fewer brokers",
+        )
+    members = {m.address: m.service for m in topology.members}
+    theirs = {**members, **dict.fromkeys(filter(None, (topology.vip, *topology.other_vips)), "a VIP")}
+    theirs[topology.gateway] = "the gateway"
+    for number in (CLIENT_HOST, *((TOXIPROXY_HOST, *range(LINK_FIRST, last + 1)) if topology.links else ())):
+        if (address := str(network[number])) in theirs:
+            raise UserInputError(
+                f"address of {theirs[address]}",
+                address,
+                f"addresses outside of {network[CLIENT_HOST]} to {network[last]}, which the harness gives to its own",
+                f"give {theirs[address]} another address in {topology.name}",
+            )
 
 
 def proxies_for(links: tuple[LinkAddress, ...]) -> list[dict[str, Any]]:

@@ -46,7 +46,7 @@ def in_turn(*faults: Fault) -> Fault:
 
 
 def sum_of(budgets: Iterable[Budget]) -> Budget:
-    return Budget(sum(budget.seconds for budget in budgets))
+    return Budget(sum(budget.stated for budget in budgets))
 
 
 def _compound(

@@ -16,7 +16,8 @@ class Fault:
     node that starts again is no longer dead and not yet back. A HarnessError raised by either counts as "not yet".
     ``heal`` is idempotent, works on a fault that was injected by half or not at all, and *requests* starts: members may
     need each other to come up, so it doesn't await each. ``within`` and ``gone_within`` are the time that seeing may
-    take after ``inject`` and ``heal`` have returned. ``targets``: names of the members that are hit.
+    take after ``inject`` and ``heal`` have returned. ``targets``: names of the members that are hit. ``undone``: what *we*
+    did is undone; a stack that is not back then has failed itself, and not the harness.
     """
 
     title: str
@@ -27,6 +28,7 @@ class Fault:
     within: Budget = field(default_factory=lambda: seconds(10))
     gone_within: Budget = field(default_factory=lambda: seconds(60))
     targets: tuple[str, ...] = ()
+    undone: Callable[[], bool] = lambda: False
 
     def __str__(self) -> str:
         return self.title

@@ -9,6 +9,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Sequence
 
+from pytest_rmqha.clock import now
 from pytest_rmqha.cluster import Cluster, Node
 from pytest_rmqha.errors import HarnessError
 from pytest_rmqha.faults.fault import Fault
@@ -17,18 +18,32 @@ from pytest_rmqha.outside import Filter
 from pytest_rmqha.waiting import seconds
 
 EPMD_NAMES_REQUEST = b"\x00\x01n"
+LONGEST_ANSWER = 65536
 
 
 def epmd_answers(link: Link, timeout: float = 1.0) -> bool:
-    """Ask the peer's epmd for its names through the link's own proxy: the proof that bytes pass, or that they do not."""
+    """Ask the peer's epmd for its names through the link's own proxy: the proof that bytes pass, or that they do not.
+
+    The broker must be named in what comes until the peer closes, ``timeout`` seconds are over or the answer is longer
+    than any epmd's (64 KiB).
+    """
+    until = now() + timeout
     host, port = str(link.server.read(link.proxies[0])["listen"]).rsplit(":", 1)
     try:
         with socket.create_connection((host, int(port)), timeout=timeout) as wire:
-            wire.settimeout(timeout)
             wire.sendall(EPMD_NAMES_REQUEST)
-            return b"rabbit" in wire.recv(4096) + wire.recv(4096)
+            said = b""
+            while len(said) < LONGEST_ANSWER and (left := until - now()) > 0:
+                wire.settimeout(left)
+                part = wire.recv(4096)
+                said += part
+                if b"rabbit" in said:
+                    return True
+                if not part:
+                    break
     except OSError:
         return False
+    return False
 
 
 def _whole(cluster: Cluster, links: Sequence[Link]) -> bool:
@@ -59,6 +74,7 @@ def _cut(
         within=seconds(10),
         gone_within=seconds(60),
         targets=targets,
+        undone=lambda: all(link.is_clear() and epmd_answers(link) for link in links),
     )
 
 
@@ -96,8 +112,6 @@ def one_way_cut(cluster: Cluster, links: Links, speaker: Node, listener: Node) -
 
 
 def _round_trip(link: Link) -> float | None:
-    from pytest_rmqha.clock import now
-
     start = now()
     return now() - start if epmd_answers(link, timeout=10) else None
 
@@ -135,14 +149,24 @@ def narrowed(cluster: Cluster, links: tuple[Link, ...], *, kilobytes_per_second:
 
 
 def packets_dropped(
-    member: str, drops: Filter, rules: Sequence[tuple[str, str]], *, title: str, gone: Callable[[], bool]
+    member: str,
+    drops: Filter,
+    rules: Sequence[tuple[str, str]],
+    *,
+    title: str,
+    gone: Callable[[], bool],
+    alive: Callable[[], bool] = lambda: True,
 ) -> Fault:
-    """Drop rules in one member's network namespace; seen when they stand *and* have dropped at least one packet."""
+    """Drop rules in one member's network namespace; seen when they stand *and* have dropped at least one packet.
+
+    ``alive``: whether the member still does what the rules are against. Rules stand and count on a frozen member too,
+    and that would be another fault; on a dead one the filter can't be asked.
+    """
     return Fault(
         title=title,
         inject=lambda: drops.drop(rules),
         heal=drops.lift,
-        in_effect=lambda: (drops.dropped() or 0) > 0,
+        in_effect=lambda: (drops.dropped() or 0) > 0 and alive(),
         is_gone=lambda: drops.dropped() is None and gone(),
         within=seconds(15),
         gone_within=seconds(60),

@@ -43,6 +43,7 @@ def killed(cluster: Cluster, node: Node) -> Fault:
         within=seconds(20),
         gone_within=seconds(60),
         targets=(node.service,),
+        undone=lambda: node.state() == "running",
     )
 
 
@@ -57,6 +58,7 @@ def stopped(cluster: Cluster, node: Node) -> Fault:
         within=seconds(30),
         gone_within=seconds(60),
         targets=(node.service,),
+        undone=lambda: node.state() == "running",
     )
 
 
@@ -88,6 +90,7 @@ def app_stopped(cluster: Cluster, node: Node) -> Fault:
         within=seconds(20),
         gone_within=seconds(60),
         targets=(node.service,),
+        undone=lambda: node.state() == "running",
     )
 
 
@@ -102,6 +105,7 @@ def frozen(cluster: Cluster, node: Node) -> Fault:
         within=seconds(10),
         gone_within=seconds(60),
         targets=(node.service,),
+        undone=lambda: node.state() == "running",
     )
 
 
@@ -116,4 +120,5 @@ def restarted(cluster: Cluster, node: Node) -> Fault:
         within=seconds(30),
         gone_within=seconds(60),
         targets=(node.service,),
+        undone=lambda: node.state() == "running",
     )

@@ -34,6 +34,11 @@ def _mute(balancer: Balancer) -> bool:
     return False
 
 
+def _alone_is_down(balancer: Balancer, program: str) -> bool:
+    """The program does not run and its host does. The host is asked last: with it dead or frozen nothing runs either."""
+    return not balancer.runs(program) and balancer.state() == "running"
+
+
 def killed(balancer: Balancer, vip: Vip) -> Fault:
     """The whole balancer host dies silently; heal boots it again."""
 
@@ -50,6 +55,7 @@ def killed(balancer: Balancer, vip: Vip) -> Fault:
         within=seconds(10),
         gone_within=seconds(30),
         targets=(balancer.service,),
+        undone=lambda: balancer.state() == "running",
     )
 
 
@@ -64,11 +70,12 @@ def haproxy_killed(balancer: Balancer, vip: Vip) -> Fault:
         title=f"haproxy killed on {balancer}",
         inject=lambda: balancer.signal("haproxy", "KILL"),
         heal=heal,
-        in_effect=lambda: not balancer.runs("haproxy") and _mute(balancer),
+        in_effect=lambda: _mute(balancer) and _alone_is_down(balancer, "haproxy"),
         is_gone=lambda: _whole(balancer, vip),
         within=seconds(10),
         gone_within=seconds(30),
         targets=(balancer.service,),
+        undone=lambda: balancer.state() == "running",
     )
 
 
@@ -78,11 +85,12 @@ def haproxy_frozen(balancer: Balancer, vip: Vip) -> Fault:
         title=f"haproxy frozen on {balancer}",
         inject=lambda: balancer.signal("haproxy", "STOP"),
         heal=lambda: balancer.signal("haproxy", "CONT"),
-        in_effect=lambda: not balancer.runs("haproxy") and _mute(balancer),
+        in_effect=lambda: _mute(balancer) and balancer.has_stopped("haproxy"),
         is_gone=lambda: _whole(balancer, vip),
         within=seconds(10),
         gone_within=seconds(30),
         targets=(balancer.service,),
+        undone=lambda: balancer.state() == "running",
     )
 
 
@@ -95,11 +103,12 @@ def _keepalived(balancer: Balancer, vip: Vip, signal: str, title: str) -> Fault:
         title=title,
         inject=lambda: balancer.signal("keepalived", signal),
         heal=heal,
-        in_effect=lambda: not balancer.runs("keepalived"),
+        in_effect=lambda: _alone_is_down(balancer, "keepalived"),
         is_gone=lambda: _whole(balancer, vip),
         within=seconds(10),
         gone_within=seconds(30),
         targets=(balancer.service,),
+        undone=lambda: balancer.state() == "running",
     )
 
 
@@ -122,6 +131,7 @@ def vrrp_dropped(balancer: Balancer, vip: Vip) -> Fault:
         rules,
         title=f"VRRP dropped both ways at {balancer}",
         gone=lambda: _whole(balancer, vip),
+        alive=lambda: balancer.runs("keepalived"),
     )
 
 
@@ -133,4 +143,5 @@ def vrrp_deaf(balancer: Balancer, vip: Vip) -> Fault:
         (("input", "meta l4proto 112"),),
         title=f"{balancer} deaf to VRRP",
         gone=lambda: _whole(balancer, vip),
+        alive=lambda: balancer.runs("keepalived"),
     )

@@ -75,6 +75,19 @@ def line(name: str) -> Line:
     return LINES[name]
 
 
+def line_for(version_found: str) -> str | None:
+    """The line that a RabbitMQ version is judged as: the newest that is not newer. None: older than all, or no version."""
+    number = _number(version_found)
+    fitting = [name for name in LINES if number and _number(name) <= number]
+    return max(fitting, key=_number) if fitting else None
+
+
+def _number(text: str) -> tuple[int, ...]:
+    """Major and minor; empty where there are none."""
+    parts = text.split(".")[:2]
+    return tuple(int(part) for part in parts) if len(parts) == 2 and all(part.isdigit() for part in parts) else ()
+
+
 def _digest(context: Mapping[str, bytes], *arguments: str) -> str:
     summed = hashlib.sha256("\0".join(arguments).encode())
     for name in sorted(context):

@@ -11,11 +11,14 @@ from dataclasses import dataclass
 from functools import partial
 
 from pytest_rmqha.report import svg
-from pytest_rmqha.report.figures import BESIDE_THE_LOAD, proxy_of
+from pytest_rmqha.report.fault_spells import FaultSpell, fault_spells
+from pytest_rmqha.report.outages import BESIDE_THE_LOAD, proxy_of
 from pytest_rmqha.timeline import Event
 
 HEIGHT = 22
 MOST_CLIENTS = 8
+APART = 9
+MARKED = ("disconnected", "cancelled", "connected", "first_confirm", "first_delivery")
 
 Draw = Callable[[float], list[str]]
 
@@ -41,6 +44,7 @@ class Spell:
 def all_lanes(events: Sequence[Event], axis: svg.Axis) -> list[Lane]:
     return [
         *_fault_lanes(events, axis),
+        *_peer_lanes(events, axis),
         *_leader_lanes(events, axis),
         *_vip_lanes(events, axis),
         *_backend_lanes(events, axis),
@@ -48,44 +52,10 @@ def all_lanes(events: Sequence[Event], axis: svg.Axis) -> list[Lane]:
     ]
 
 
-@dataclass(frozen=True)
-class FaultSpell:
-    """Injected, healed (the act), seen gone; an end that did not come is the end of the axis."""
-
-    title: str
-    injected: float
-    healed: float
-    gone: float
-
-
-def fault_spells(events: Sequence[Event], axis: svg.Axis) -> list[FaultSpell]:
-    """One for each injection since the start; the same fault may be injected again after it was healed."""
-    open_: dict[str, dict[str, float]] = {}
-    done: list[FaultSpell] = []
-
-    def close(title: str) -> None:
-        known = open_.pop(title, None)
-        if known is not None:
-            gone = known.get("gone", axis.end)
-            done.append(FaultSpell(title, known["injected"], min(known.get("healed", gone), gone), gone))
-
-    for event in (event for event in events if event.at >= axis.start):
-        if event.kind == "fault.injected":
-            close(event.subject)
-            open_[event.subject] = {"injected": event.at}
-        elif event.kind in ("fault.healed", "fault.gone") and event.subject in open_:
-            open_[event.subject].setdefault(event.kind.removeprefix("fault."), event.at)
-            if event.kind == "fault.gone":
-                close(event.subject)
-    for title in list(open_):
-        close(title)
-    return sorted(done, key=lambda spell: spell.injected)
-
-
 def _fault_lanes(events: Sequence[Event], axis: svg.Axis) -> Iterator[Lane]:
     """As many lanes as faults stand at the same time."""
     rows: list[list[FaultSpell]] = []
-    for spell in fault_spells(events, axis):
+    for spell in fault_spells(events, axis.start, axis.end):
         room = _room(spell)
         row = next((row for row in rows if _ends(row[-1], axis) < axis.x(spell.injected)), None)
         if row is None or axis.x(spell.injected) + room > axis.right:
@@ -154,6 +124,17 @@ def _unknown_before(found: Sequence[Spell], axis: svg.Axis, top: float) -> list[
     ]
 
 
+def _peer_lanes(events: Sequence[Event], axis: svg.Axis) -> Iterator[Lane]:
+    """What brokers say of their peers (subject ``rmq1/rabbit@rmq2``): only who was missed since the start."""
+    missed = {e.subject for e in events if e.kind == "peer" and e.at >= axis.start and e.data.get("state") == "down"}
+    for subject, found in _by(events, "peer", lambda event: event.subject).items():
+        viewer, _, peer = subject.partition("/")
+        if subject in missed:
+            seen = spells(found, axis, lambda event: str(event.data.get("state")))
+            label = f"{viewer} sees {peer.removeprefix('rabbit@')}"
+            yield Lane("peers", label, partial(_states, seen, axis, {"down": svg.BAD}, "up"))
+
+
 def _leader_lanes(events: Sequence[Event], axis: svg.Axis) -> Iterator[Lane]:
     """Of this scenario's queues: one with the same name before it lived in another vhost."""
     for queue, found in _by([e for e in events if e.at >= axis.start], "leader", lambda event: event.subject).items():
@@ -210,7 +191,7 @@ def _states(found: Sequence[Spell], axis: svg.Axis, loud: dict[str, str], quiet:
         a, b = axis.x(spell.start), axis.x(spell.end)
         told = f"{spell.state} {spell.end - spell.start:.1f} s"
         if spell.state == quiet:
-            shapes.append(svg.rect(a, top + 9, b - a, 4, svg.GOOD if quiet == "UP" else svg.BAND, title=told))
+            shapes.append(svg.rect(a, top + 9, b - a, 4, svg.BAND if quiet == "not held" else svg.GOOD, title=told))
             continue
         words = next((said for said in (told, spell.state) if svg.width_of(said) <= b - a - 8), "")
         known = spell.state in loud
@@ -237,12 +218,16 @@ def _client_lanes(events: Sequence[Event], axis: svg.Axis) -> Iterator[Lane]:
 
 
 def _client(found: Sequence[Event], axis: svg.Axis, top: float) -> list[str]:
+    """Marks that would hide one another stand side by side, in their order, up to 18 pixels late."""
     y = top + HEIGHT / 2
     shapes = [svg.line(axis.left, y, axis.right, y, svg.RULE)]
     marks: list[str] = []
     away: float | None = None
+    last = axis.left - APART
     for event in found:
-        x, told = axis.x(event.at), f"{event.subject} {event.text} {event.data.get('reason', '')}".strip()
+        told = f"{event.subject} {event.text} {event.data.get('reason', '')}".strip()
+        x = max(axis.x(event.at), min(last + APART, axis.x(event.at) + 2 * APART))
+        last = x if event.text in MARKED else last
         if event.text in ("disconnected", "cancelled"):
             away = event.at if away is None else away
             marks.append(svg.cross(x, y, svg.BAD, told))

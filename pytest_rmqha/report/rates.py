@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from pytest_rmqha.report import svg
-from pytest_rmqha.report.figures import BUCKET, standstills, worst_gap
+from pytest_rmqha.report.gaps import BUCKET, standstills, worst_gap
 from pytest_rmqha.workload.history import History
 
 HEIGHT = 112

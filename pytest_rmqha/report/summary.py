@@ -1,10 +1,14 @@
-"""The ledger of a scenario in plain text: the totals, what followed each fault, a line a stream, a line a client."""
+"""The ledger of a scenario in plain text: totals, latencies, what followed each fault, a line a stream, a line a client."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pytest_rmqha.report.figures import Figures, Outage, began_at, closed_gaps, figures, seconds_or_less
+from pytest_rmqha.report.fault_spells import began_at
+from pytest_rmqha.report.figures import Figures, figures
+from pytest_rmqha.report.gaps import closed_gaps, is_open, seconds_or_less
+from pytest_rmqha.report.latency import KINDS, RANKS, latencies, milliseconds
+from pytest_rmqha.report.phases import Outage
 from pytest_rmqha.timeline import Event
 from pytest_rmqha.workload.history import Gap, History, Stream
 
@@ -27,7 +31,8 @@ STREAM_HEADS = (
 def summary(history: History, events: Sequence[Event] = ()) -> str:
     numbers = figures(history, events)
     zero = began_at(history, events)
-    blocks = [_totals(numbers), *(_phases(outage, zero) for outage in numbers.outages)]
+    blocks = [_totals(numbers), *(_followed(outage, zero) for outage in numbers.outages)]
+    blocks.append(_latencies(history, events))
     if history.streams:
         blocks.append(_table([STREAM_HEADS, *(_stream(stream) for stream in history.streams)], texts=2))
     blocks.append(_standstills(history, zero))
@@ -48,10 +53,27 @@ def _totals(f: Figures) -> list[str]:
     ]
 
 
-def _phases(outage: Outage, zero: float) -> list[str]:
+def _followed(outage: Outage, zero: float) -> list[str]:
     lines = [f"fault “{outage.fault}” at +{outage.struck - zero:.2f} s; seconds after it:"]
-    lines += [f"  {p.after:7.2f}  {p.label}" + (f" ({p.detail})" if p.detail else "") for p in outage.phases]
-    return lines if outage.phases else [*lines, "  nothing was seen"]
+    lines += [f"  {m.after:7.2f}  {m.label}" + (f" ({m.detail})" if m.detail else "") for m in outage.milestones]
+    if not outage.milestones:
+        lines.append("  nothing was seen")
+    if outage.stood is None:
+        return lines
+    lines.append(f"  the clients' outage by phases, {outage.seconds:.2f} s:")
+    for phase in outage.phases:
+        longest = "  <- longest" if phase == outage.dominating else ""
+        lines.append(f"  {phase.seconds:7.2f}  {phase.label}{longest}")
+    return lines
+
+
+def _latencies(history: History, events: Sequence[Event]) -> list[str]:
+    rows = [
+        (words, window, str(found.count), *(milliseconds(getattr(found, rank)) for rank in RANKS))
+        for kind, words in KINDS.items()
+        for window, found in latencies(history, events, kind).items()
+    ]
+    return _table([("latency, ms", "fault", "messages", *RANKS), *rows], texts=2) if rows else []
 
 
 def _stream(s: Stream) -> tuple[str, ...]:
@@ -82,7 +104,7 @@ def _standstills(history: History, zero: float) -> list[str]:
     rows = [("client", "stood still", "seconds", "from", "to")]
     for gap in sorted(worst.values(), key=lambda gap: -gap.seconds):
         what = "no confirm" if gap.kind == "publish" else "no delivery"
-        still = " (end of the load)" if gap.end >= history.window[1] else ""
+        still = " (end of the load)" if is_open(history, gap) else ""
         rows.append(
             (gap.role, what, f"{gap.seconds:.2f}", f"+{gap.start - zero:.2f} s", f"+{gap.end - zero:.2f} s{still}")
         )

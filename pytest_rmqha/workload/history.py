@@ -94,7 +94,11 @@ class Connect:
 
 @dataclass(frozen=True)
 class History:
-    """Immutable. ``rates``: kind -> (bucket start, count) by 0.2 s; ``latency``: second -> bucket n (1.25 ** n µs) -> count."""
+    """Immutable. ``rates``: kind -> (bucket start, count) by 0.2 s.
+
+    ``latencies``: kind -> (second in which the wait ended, ((µs, count), …)); µs are at most 3.2 % off. A message that
+    was never answered, or never arrived, has none.
+    """
 
     streams: tuple[Stream, ...]
     unexpected: Sample = Sample()
@@ -103,7 +107,7 @@ class History:
     rates: Mapping[str, tuple[tuple[float, int], ...]] = field(default_factory=dict)
     window: tuple[float, float] = (0.0, 0.0)
     late: Mapping[str, Bitmap] = field(default_factory=dict)
-    latency: Mapping[int, Mapping[int, int]] = field(default_factory=dict)
+    latencies: Mapping[str, tuple[tuple[int, tuple[tuple[int, int], ...]], ...]] = field(default_factory=dict)
 
     @staticmethod
     def from_dump(dump: Mapping[str, Any]) -> History:
@@ -115,5 +119,8 @@ class History:
             rates={kind: tuple((float(b), int(n)) for b, n in buckets) for kind, buckets in dump["rates"].items()},
             window=(float(dump["window"][0]), float(dump["window"][1])),
             late={s["name"]: Bitmap.from_text(s["late"]) for s in dump["streams"] if s.get("late")},
-            latency={int(s): {int(b): n for b, n in c.items()} for s, c in dump["latency"].items()},
+            latencies={
+                kind: tuple((int(second), tuple((int(us), int(n)) for us, n in steps)) for second, steps in found)
+                for kind, found in dump.get("latencies", {}).items()
+            },
         )

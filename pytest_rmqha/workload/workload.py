@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_rmqha.clock import now
-from pytest_rmqha.errors import NoVerdict
+from pytest_rmqha.errors import InvariantNotUpheld, NoVerdict
 from pytest_rmqha.outside import ClientWire
 from pytest_rmqha.timeline import Timeline
 from pytest_rmqha.waiting import Budget, await_match, seconds
@@ -21,6 +21,7 @@ from pytest_rmqha.workload.history import History
 
 Counters = Mapping[str, tuple[int, int]]
 RATE = 150
+HELD, HOLDS = "held", 5
 LATE = seconds(75)
 
 
@@ -54,6 +55,8 @@ class Workload:
     pending: Callable[[], int] = lambda: 0
     _history: History | None = None
     _prepared: bool = False
+    _was_served: bool = False
+    _holds: bool = False
 
     @property
     def queue(self) -> str:
@@ -80,9 +83,13 @@ class Workload:
         if consume:
             for queue in self.queues:
                 self.wire.ask("consume", role=f"c.{queue}", queue=queue)
+            if self.quiet_clients:
+                self.wire.ask("consume", role=HELD, queue=self.queue, hold=True, prefetch=HOLDS)
+                self._holds = True
         for queue in self.queues:
             self.wire.ask("publish", stream=self.stream_of(queue), queue=queue, rate=self.rate, window=self.window)
         self.await_progress(within=min(progress_within, seconds(20)), deliveries=consume)
+        self._was_served = True
         try:
             yield self
         except BaseException:
@@ -91,7 +98,7 @@ class Workload:
             raise
         try:
             self.await_progress(within=progress_within, deliveries=consume)
-        except NoProgress:
+        except (NoProgress, InvariantNotUpheld):
             with contextlib.suppress(Exception):
                 self._history = self._end(consume, settle=seconds(5))
             raise
@@ -100,7 +107,7 @@ class Workload:
     def prepare(self) -> None:
         """A new, empty ledger and the target of everything that follows; done by ``running`` unless something is published before."""
         self._history = None
-        self._prepared = True
+        self._prepared, self._was_served = True, False
         self.wire.ask("reset", within=30)
         a = self.access
         self.wire.ask(
@@ -113,12 +120,16 @@ class Workload:
         return {name: (int(s["confirmed"]), int(s["delivered"])) for name, s in answer["streams"].items()}
 
     def await_progress(self, *, within: Budget, deliveries: bool = True, streams: Sequence[str] | None = None) -> None:
-        """Wait until each stream has new confirms (and deliveries) since now; none in time is NoVerdict or the caller's gap."""
+        """Wait until each stream has new confirms (and deliveries) since now.
+
+        In vain: InvariantNotUpheld when a load that was served before tries and gets no confirm, for then the stack does
+        not serve its clients within the budget; NoProgress (no verdict) when it is the load itself that stands still.
+        """
         before = self.progress()
+        wanted = streams or [self.stream_of(q) for q in self.queues]
 
         def idle() -> list[str]:
             current = self.progress()
-            wanted = streams or [self.stream_of(q) for q in self.queues]
             still = []
             for name in wanted:
                 (confirmed, delivered), (was_confirmed, was_delivered) = (
@@ -130,13 +141,39 @@ class Workload:
                     still.append(f"{name}: {new}")
             return still
 
-        await_match(
-            idle,
-            lambda names: not names,
-            what="progress (new confirms and deliveries) on every queue",
-            within=within,
-            error=NoProgress,
-        )
+        try:
+            await_match(
+                idle,
+                lambda names: not names,
+                what="progress (new confirms and deliveries) on every queue",
+                within=within,
+                error=NoProgress,
+            )
+        except NoProgress as stalled:
+            refused = self._not_served(wanted, before) if self._was_served else []
+            if refused:
+                raise InvariantNotUpheld(f"clients are not served: {'; '.join(refused)}; {stalled}") from stalled
+            raise
+
+    def _not_served(self, wanted: Sequence[str], before: Counters) -> list[str]:
+        """Who tries in vain: publishers without a new confirm, their messages unanswered or no connection; consumers without one."""
+        answer = self.wire.ask("progress", within=10)
+        found = []
+        for name, s in answer["streams"].items():
+            is_served = int(s["confirmed"]) > before.get(name, (0, 0))[0]
+            if name not in wanted or is_served or not s["alive"]:  # one that ended by itself is ours
+                continue
+            if not s["connected"]:
+                found.append(f"{name} gets no connection")
+            elif int(s["waiting"]) > 0:
+                found.append(f"{name} has {s['waiting']} messages without an answer")
+        consumers = {f"c.{queue}" for queue in self.queues}
+        roles = answer.get("roles", {})
+        return found + [
+            f"{name} gets no connection"
+            for name, role in roles.items()
+            if name in consumers and role["alive"] and role["connected"] is False
+        ]
 
     def publish_some(
         self,
@@ -148,8 +185,14 @@ class Workload:
         within: Budget = seconds(30),
         **options: Any,
     ) -> None:
-        """Publish exactly ``count`` messages and wait until each has its answer."""
+        """Publish exactly ``count`` messages more and wait until each has its answer."""
         name = stream or self.stream_of(queue)
+
+        def answered() -> int:
+            s = self.wire.ask("progress", within=10)["streams"].get(name, {})
+            return int(s.get("confirmed", 0)) + int(s.get("nacked", 0)) + int(s.get("returned", 0))
+
+        before = answered()
         self.wire.ask(
             "publish",
             stream=name,
@@ -161,13 +204,9 @@ class Workload:
             **options,
         )
 
-        def answered() -> int:
-            s = self.wire.ask("progress", within=10)["streams"].get(name, {})
-            return int(s.get("confirmed", 0)) + int(s.get("nacked", 0)) + int(s.get("returned", 0))
-
         await_match(
             answered,
-            lambda n: n >= count,
+            lambda n: n >= before + count,
             what=f"{count} answered publishes to {queue}",
             within=within,
             error=NoProgress,
@@ -203,6 +242,9 @@ class Workload:
                 missing = int(self.wire.ask("drain", within=30, quiet=0.5, **{"for": 10.0})["missing"])
 
     def _end(self, drain: bool, *, settle: Budget) -> History:
+        if self._holds:
+            self.wire.ask("release", role=HELD, within=10)
+            self._holds = False
         for stream in self.wire.ask("progress", within=10)["streams"]:
             self.wire.ask("stop", stream=stream, within=settle.seconds + 15)
         if drain:

@@ -182,7 +182,7 @@ def _redeclare(workload: Workload, queue: str) -> str:
 
 
 def _when_marked_down(stage: Stage, victim: Node) -> dict[str, float]:
-    """balancer -> seconds from the kill until its haproxy had the victim's AMQP server DOWN."""
+    """balancer -> seconds from the kill until its haproxy had a server of the victim DOWN, whatever its backend is called."""
     killed_at = next(e.at for e in stage.events if e.kind == "fault.injected")
 
     def ask() -> dict[str, float]:
@@ -193,7 +193,8 @@ def _when_marked_down(stage: Stage, victim: Node) -> dict[str, float]:
                     for e in stage.events
                     if e.kind == "backend"
                     and e.at > killed_at
-                    and e.subject == f"{b}/amqp_brokers/{victim}"
+                    and e.subject.startswith(f"{b}/")
+                    and e.subject.endswith(f"/{victim}")
                     and e.data.get("state") == "DOWN"
                 ),
                 default=float("inf"),
@@ -202,7 +203,11 @@ def _when_marked_down(stage: Stage, victim: Node) -> dict[str, float]:
         }
 
     return await_match(
-        ask, lambda seen: max(seen.values()) < float("inf"), what=f"{victim} DOWN on every balancer", within=seconds(15)
+        ask,
+        lambda seen: max(seen.values()) < float("inf"),
+        what=f"{victim} DOWN on every balancer",
+        within=seconds(15),
+        error=InvariantNotUpheld,
     )
 
 

@@ -32,6 +32,12 @@ class FakeProxies:
     def read(self, name: str) -> Mapping[str, Any]:
         return dict(self._known(name))
 
+    def create(self, name: str, *, listen: str, upstream: str) -> None:
+        self._proxies[name] = {"name": name, "listen": listen, "upstream": upstream, "enabled": True, "toxics": []}
+
+    def delete(self, name: str) -> None:
+        self._proxies.pop(name, None)
+
     def enable(self, name: str, on: bool) -> None:
         self._known(name)["enabled"] = on
 
@@ -100,3 +106,14 @@ def test_an_unknown_kind_of_toxic_is_a_tool_failure(proxies: LinkProxies) -> Non
     with pytest.raises(ToolFailed):
         proxies.add_toxic("a>b:dist", "t", "gravity", "upstream", {})
     assert proxies.toxics("a>b:dist") == ()
+
+
+def test_a_proxy_is_there_from_making_it_to_deleting_it(proxies: LinkProxies) -> None:
+    for upstream in ("127.0.0.1:7", "127.0.0.1:13"):
+        proxies.create("way", listen="127.0.0.1:25673", upstream=upstream)
+        made = proxies.read("way")
+        assert (made["listen"], made["upstream"], made["enabled"]) == ("127.0.0.1:25673", upstream, True)
+    for _ in range(2):
+        proxies.delete("way")
+    with pytest.raises(ToolFailed):
+        proxies.read("way")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from tests.sabotage.ending import ended
 
 collect_ignore = ["planted"]
 HERE = Path(__file__).parent
@@ -30,10 +31,14 @@ def inner(tmp_path_factory: pytest.TempPathFactory) -> Inner:
         sys.executable, "-m", "pytest", str(HERE / "planted"), "--rmq-topology=3node", f"--rmq-reports={place}/reports",
         f"--junitxml={place}/junit.xml", "-p", "no:cacheprovider", "-q", "--tb=short", "--rmq-dump=never",
     ]  # fmt: skip
-    done = subprocess.run(command, cwd=HERE.parents[1], capture_output=True, text=True, timeout=1200)
+    done = ended(command, cwd=HERE.parents[1], output=place / "output.txt", within=1200)
+    if done.gave_up:
+        pytest.fail(f"the inner run {done.gave_up}; its last words:\n{done.output[-3000:]}", pytrace=False)
+    if not (place / "junit.xml").is_file():
+        pytest.fail(f"the inner run ended with {done.code} and wrote no results:\n{done.output[-3000:]}", pytrace=False)
     outcomes = {}
     for case in ElementTree.parse(place / "junit.xml").iter("testcase"):
         bad = case.find("failure") if case.find("failure") is not None else case.find("error")
         said = (bad.get("message") or "") + "\n" + (bad.text or "") if bad is not None else ""
         outcomes[str(case.get("name"))] = ("passed" if bad is None else "red", said)
-    return Inner(done.returncode, done.stdout + done.stderr, outcomes)
+    return Inner(done.code, done.output, outcomes)

@@ -11,15 +11,23 @@ import pytest
 
 from pytest_rmqha import waiting
 from pytest_rmqha.balancers import Balancer
-from pytest_rmqha.client.ledger import Ledger
-from pytest_rmqha.client.meter import Meter
 from pytest_rmqha.cluster import Cluster, Node
+from pytest_rmqha.detours import Detour
 from pytest_rmqha.errors import ToolFailed
 from pytest_rmqha.links import Link, Links
+from pytest_rmqha.logs import AllowedLog, told, unexpected
 from pytest_rmqha.outside import ClientWire
 from pytest_rmqha.steady import SteadyState
 from pytest_rmqha.timeline import Timeline
 from pytest_rmqha.vip import Vip
+from tests.unit.fake_broker import FakeApi, Objects
+from tests.unit.fake_client import FakeClient
+from tests.unit.fake_containers import Answer, FakeContainers
+
+__all__ = [
+    "Answer", "FakeApi", "FakeClient", "FakeContainers", "FakeFilter", "FakePage", "FakeProxies", "FakeStack", "Hands",
+    "Objects", "World",
+]  # fmt: skip
 
 
 class Hands:
@@ -44,137 +52,6 @@ class Hands:
         patch.setattr(f"pytest_rmqha.{module}.now", self.now, raising=False)
 
 
-@dataclass(frozen=True)
-class Answer:
-    code: int = 0
-    out: str = ""
-    err: str = ""
-
-
-class FakeContainers:
-    """Service -> docker's word for its state. ``says`` answers commands; ``done`` is what was asked for, in order."""
-
-    def __init__(self, *services: str) -> None:
-        self.states = dict.fromkeys(services, "running")
-        self.says: Callable[[str, tuple[str, ...]], Answer] = lambda _service, _command: Answer()
-        self.done: list[str] = []
-
-    def _becomes(self, verb: str, service: str, state: str) -> None:
-        self.done.append(f"{verb} {service}")
-        self.states[service] = state
-
-    def state(self, service: str) -> str:
-        return self.states[service]
-
-    def kill(self, service: str, signal: str = "SIGKILL") -> None:
-        self._becomes("kill", service, "exited")
-
-    def stop(self, service: str, grace: float = 30) -> None:
-        self._becomes("stop", service, "exited")
-
-    def start(self, service: str) -> None:
-        self._becomes("start", service, "running")
-
-    def pause(self, service: str) -> None:
-        self._becomes("pause", service, "paused")
-
-    def unpause(self, service: str) -> None:
-        if self.states[service] == "paused":
-            self._becomes("unpause", service, "running")
-
-    def exec(self, service: str, *command: str, user: str = "") -> Answer:
-        return self.says(service, command)
-
-    def must(self, service: str, *command: str, user: str = "") -> str:
-        self.done.append(f"{service}: {' '.join(command)}")
-        answer = self.says(service, command)
-        if answer.code != 0:
-            raise ToolFailed(f"{' '.join(command)} ended with {answer.code}")
-        return answer.out
-
-    def logs(self, service: str, tail: int = 5000) -> str:
-        return ""
-
-
-class FakeApi:
-    """One node's management API. ``mute``: nothing answers. ``running``: the peers it sees; ``wrote``: what was put."""
-
-    def __init__(self, peers: Sequence[str]) -> None:
-        self.mute = False
-        self.seen: dict[str, dict[str, Any]] = {name: {"name": name, "running": True} for name in peers}
-        self.found: list[dict[str, Any]] = []
-        self.exported: dict[str, Any] = {"users": [], "queues": []}
-        self.wrote: list[tuple[Any, ...]] = []
-        self.cluster_name = "rabbit@fake"
-        self.connected: list[dict[str, Any]] = []
-
-    def _asked(self) -> None:
-        if self.mute:
-            raise ToolFailed("no answer")
-
-    def nodes(self) -> Sequence[Mapping[str, Any]]:
-        self._asked()
-        return list(self.seen.values())
-
-    def queue(self, vhost: str, name: str) -> Mapping[str, Any]:
-        self._asked()
-        for queue in self.found:
-            if (queue["vhost"], queue["name"]) == (vhost, name):
-                return queue
-        raise KeyError(name)
-
-    def queues(self, vhost: str | None = None) -> Sequence[Mapping[str, Any]]:
-        self._asked()
-        return [queue for queue in self.found if vhost in (None, queue["vhost"])]
-
-    def definitions(self) -> Mapping[str, Any]:
-        self._asked()
-        return self.exported
-
-    def get(self, path: str, timeout: float | None = None) -> Any:
-        self._asked()
-        return self.connected if path == "connections" else {"name": self.cluster_name}
-
-    def ask(self, method: str, path: str, body: Any = None, timeout: float | None = None) -> Any:
-        self._asked()
-        return None
-
-    def _write(self, *what: Any) -> None:
-        self._asked()
-        self.wrote.append(what)
-
-    def put_vhost(self, vhost: str) -> None:
-        self._write("put vhost", vhost)
-
-    def delete_vhost(self, vhost: str) -> None:
-        self._write("delete vhost", vhost)
-
-    def put_permissions(self, vhost: str, user: str) -> None:
-        self._write("permissions", vhost, user)
-
-    def put_user(self, user: str, password: str, tags: str = "") -> None:
-        self._write("user", user)
-
-    def put_policy(
-        self, vhost: str, name: str, pattern: str, definition: Mapping[str, Any], apply_to: str = "queues"
-    ) -> None:
-        self._write("policy", vhost, name, pattern, dict(definition))
-
-    def put_queue(
-        self, vhost: str, name: str, arguments: Mapping[str, Any], durable: bool = True, node: str | None = None
-    ) -> None:
-        self._write("queue", vhost, name, dict(arguments), node)
-
-    def put_exchange(self, vhost: str, name: str, kind: str = "direct") -> None:
-        self._write("exchange", vhost, name)
-
-    def put_binding(self, vhost: str, exchange: str, queue: str, key: str) -> None:
-        self._write("binding", vhost, exchange, queue, key)
-
-    def queue_action(self, vhost: str, name: str, action: str) -> None:
-        self._write("action", vhost, name, action)
-
-
 class FakeProxies:
     """A toxiproxy server in memory: proxy -> enabled, toxics and where it listens."""
 
@@ -191,6 +68,15 @@ class FakeProxies:
     def read(self, name: str) -> Mapping[str, Any]:
         return {"enabled": self.enabled.get(name, True), "listen": self.listen.get(name, "127.0.0.1:1")}
 
+    def create(self, name: str, *, listen: str, upstream: str) -> None:
+        self.done.append(f"create {name}")
+        self.enabled[name], self.listen[name] = True, listen
+
+    def delete(self, name: str) -> None:
+        self.done.append(f"delete {name}")
+        self.enabled.pop(name, None)
+        self.taken.pop(name, None)
+
     def add_toxic(self, proxy: str, toxic: str, kind: str, stream: str, attributes: Mapping[str, Any]) -> None:
         self.taken.setdefault(proxy, []).append(toxic)
 
@@ -201,20 +87,36 @@ class FakeProxies:
         return tuple(self.taken.get(proxy, ()))
 
 
+MATCHES = ("meta", "iifname", "oifname", "ip", "tcp", "udp")
+
+
 class FakeFilter:
-    """Rules that stand, or None; ``packets`` is what they have dropped."""
+    """Rules that stand, or None; ``packets`` is what they have dropped. ``gone``: the member does not run."""
 
     def __init__(self) -> None:
         self.rules: tuple[tuple[str, str], ...] | None = None
         self.packets = 0
+        self.gone = False
+
+    def _asked(self) -> None:
+        if self.gone:
+            raise ToolFailed("no network to look into")
 
     def drop(self, rules: Sequence[tuple[str, str]]) -> None:
-        self.rules = tuple(rules)
+        self._asked()
+        if self.rules is not None or not rules:
+            raise ToolFailed(f"{list(rules)} on top of {self.rules}")
+        for hook, match in rules:
+            if hook not in ("input", "output") or match.split()[0] not in MATCHES:
+                raise ToolFailed(f"no such rule: {hook} {match}")
+        self.rules, self.packets = tuple(rules), 0
 
     def lift(self) -> None:
+        self._asked()
         self.rules = None
 
     def dropped(self) -> int | None:
+        self._asked()
         return None if self.rules is None else self.packets
 
 
@@ -223,11 +125,31 @@ class FakePage:
 
     def __init__(self) -> None:
         self.servers: dict[str, str] | None = {"amqp/rmq1": "UP", "amqp/rmq2": "UP"}
+        self.check = "L7OK"
 
     def states(self) -> Mapping[str, str]:
         if self.servers is None:
             raise ToolFailed("no page")
-        return self.servers
+        return dict(self.servers)
+
+    def checks(self) -> Mapping[str, str]:
+        return {server: self.check if state == "UP" else "L4CON" for server, state in self.states().items()}
+
+
+class FakeRedirect:
+    """A redirection in memory; ``count`` connections took it, None when it is not in place."""
+
+    def __init__(self) -> None:
+        self.count: int | None = None
+
+    def put(self) -> None:
+        self.count = 0
+
+    def lift(self) -> None:
+        self.count = None
+
+    def connections(self) -> int | None:
+        return self.count
 
 
 @dataclass
@@ -239,13 +161,15 @@ class World:
     proxies: FakeProxies = field(default_factory=FakeProxies)
     holders: list[str] = field(default_factory=lambda: ["lb1"])
     stopped: set[tuple[str, str]] = field(default_factory=set)
+    frozen: set[tuple[str, str]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         numbers = range(1, self.size + 1)
         self.names = [f"rabbit@host{n}" for n in numbers]
         self.containers = FakeContainers(*(f"rmq{n}" for n in numbers), "lb1", "lb2")
         self.containers.says = self._says
-        self.apis = [FakeApi(self.names) for _ in numbers]
+        objects = Objects()
+        self.apis = [FakeApi(self.names, objects) for _ in numbers]
         self.nodes = tuple(
             Node(f"rmq{n}", f"host{n}", f"192.0.2.{n}", self.apis[n - 1], self.containers) for n in numbers
         )
@@ -267,11 +191,14 @@ class World:
         self.vip = Vip("192.0.2.100", self.balancers)
 
     def _says(self, service: str, command: tuple[str, ...]) -> Answer:
-        """``ip addr`` and ``pgrep``: the holders, and the programs in ``stopped`` (service, program)."""
+        """``ip addr`` and ``pgrep``: the holders, and (service, program) in ``stopped``, dead, or ``frozen``, in state T."""
         if command[0] == "ip":
             return Answer(out="inet 192.0.2.100/32" if service in self.holders else "")
         if command[0] == "pgrep":
-            return Answer(code=1 if (service, command[-1]) in self.stopped else 0)
+            program, in_state_t = (service, command[-1]), "T" in command
+            if program in self.stopped:
+                return Answer(code=1)
+            return Answer(code=0 if (program in self.frozen) == in_state_t else 1)
         return Answer()
 
     def has_queue(self, name: str, *, vhost: str = "/", **payload: Any) -> dict[str, Any]:
@@ -293,49 +220,6 @@ class World:
             api.seen[node.name]["running"] = True
 
 
-class FakeClient:
-    """A load client whose streams move by ``steps`` at each look at its progress; ``asked`` is every request, in order.
-
-    ``missing``: what each drain still misses, the last for ever. ``fails``: verb -> what asking it raises.
-    """
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[str, dict[str, Any]]] = []
-        self.ledger = Ledger()
-        self.steps: dict[str, tuple[int, int]] = {}
-        self.counts: dict[str, dict[str, int]] = {}
-        self.missing = [0]
-        self.fails: dict[str, Exception] = {}
-
-    @property
-    def verbs(self) -> list[str]:
-        """What was asked, a look at the progress left out."""
-        return [verb for verb, _ in self.asked if verb != "progress"]
-
-    def arguments(self, verb: str) -> list[dict[str, Any]]:
-        return [arguments for asked, arguments in self.asked if asked == verb]
-
-    def ask(self, verb: str, within: float = 30, **arguments: Any) -> Mapping[str, Any]:
-        self.asked.append((verb, arguments))
-        if verb in self.fails:
-            raise self.fails[verb]
-        if verb == "publish":
-            stream = arguments["stream"]
-            self.ledger.stream(stream, arguments["queue"])
-            self.counts.setdefault(stream, {"confirmed": 0, "delivered": 0})
-        if verb == "progress":
-            for stream, counts in self.counts.items():
-                confirmed, delivered = self.steps.get(stream, (1, 1))
-                counts["confirmed"] += confirmed
-                counts["delivered"] += delivered
-            return {"ok": True, "streams": {name: dict(counts) for name, counts in self.counts.items()}}
-        if verb == "drain":
-            return {"ok": True, "missing": self.missing.pop(0) if len(self.missing) > 1 else self.missing[0]}
-        if verb == "dump":
-            return {"ok": True, "dump": {**self.ledger.dump(), **Meter().dump()}}
-        return {"ok": True}
-
-
 class FakeStack:
     """A world as a lease takes it. ``dumps`` are the errors that evidence was asked for, empty when all was well."""
 
@@ -353,6 +237,8 @@ class FakeStack:
         self.dumps: list[str] = []
         self.blind: tuple[str, ...] = ()
         self.dump_fails = False
+        self.leases, self.worn = 0, False
+        self.logged: dict[str, tuple[str, str]] = {}
 
     def api_at(self, address: str) -> FakeApi:
         return self.api
@@ -360,8 +246,18 @@ class FakeStack:
     def filter_on(self, service: str) -> FakeFilter:
         return FakeFilter()
 
+    def note_peers(self, since: float) -> None:
+        """A world of dictionaries has no logs."""
+
     def blind_watches(self) -> tuple[str, ...]:
         return self.blind
+
+    def detour(self, source: str, target: str) -> Detour:
+        return Detour(source, target, "192.0.2.200:21000", (f"{source}>{target}",), FakeProxies(), FakeRedirect())
+
+    def unexpected_logs(self, since: float, allowed: Sequence[AllowedLog]) -> tuple[str, ...]:
+        found = {member: unexpected(role, text, allowed) for member, (role, text) in self.logged.items()}
+        return tuple(told(member, lines) for member, lines in found.items() if lines)
 
     def dump(self, name: str, error: str) -> None:
         self.dumps.append(error)

@@ -7,8 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from pytest_rmqha.config.folder import files_of, layered
+from pytest_rmqha.config.folder import (
+    BALANCER_TARGETS,
+    BROKER_TARGETS,
+    ConfigFile,
+    check_folder,
+    files_of,
+    layered,
+    paths_wanted,
+    unread,
+)
+from pytest_rmqha.config.origin import loaded_definitions, origin_lines, topology_to_import
 from pytest_rmqha.errors import UserInputError
+from pytest_rmqha.topology import BalancerSpec, BrokerSpec, Topology
 
 
 def write(folder: Path, **files: str) -> None:
@@ -95,3 +106,155 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest
 
     with pytest.raises(UserInputError, match=r"rabbitmq\.conf; expected a readable file.*\(Permission denied\)"):
         files_of(tmp_path, "rmq1", "broker")
+
+
+THREE = Topology(
+    "three",
+    (BrokerSpec("rmq1", "rabbitmq01", "198.18.40.40"), BrokerSpec("rmq2", "rabbitmq02", "198.18.40.41")),
+    (BalancerSpec("lb1", "lb1", "198.18.40.43"), BalancerSpec("lb2", "lb2", "198.18.40.44")),
+    "198.18.40.46",
+    "198.18.40.0/24",
+    "198.18.40.1",
+    "stack",
+)
+
+
+def test_a_file_stands_where_the_members_files_name_it(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        rabbitmq_dot_conf="# /etc/rabbitmq/old.pem\nssl_options.cacertfile = /etc/rabbitmq/tls/ca.pem\n",
+        haproxy_dot_cfg="errorfile 503 /etc/haproxy/errors/503.http\nstats uri /haproxy-stats\n",
+        keepalived_dot_conf='script "/usr/local/bin/check.sh"\nnotify "/etc/keepalived/other"\n',
+        **{"ca_dot_pem": "a", "503_dot_http": "b", "check_dot_sh": "c", "old_dot_pem": "d", "loose_dot_sh": "e"},
+    )
+
+    broker = {f.name: f.target for f in files_of(tmp_path, "rmq1", "broker").values()}
+    balancer = {f.name: f.target for f in files_of(tmp_path, "lb1", "balancer").values()}
+    assert broker["ca.pem"] == "/etc/rabbitmq/tls/ca.pem"
+    assert not {"old.pem", "503.http", "check.sh"} & broker.keys()
+    assert balancer["503.http"] == "/etc/haproxy/errors/503.http"
+    assert balancer["check.sh"] == "/usr/local/bin/check.sh"
+    assert balancer["loose.sh"] == "/etc/keepalived/loose.sh"
+    assert "ca.pem" not in balancer
+
+
+def test_what_a_named_file_names_is_found_too_and_may_name_it_back(tmp_path: Path) -> None:
+    write(tmp_path, keepalived_dot_conf="include /etc/keepalived/vrrp.inc\n", vrrp_dot_inc='script "/opt/x/check"\n')
+    write(tmp_path, check="#!/bin/sh\n. /etc/keepalived/vrrp.inc\n")
+
+    assert {f.target for f in files_of(tmp_path, "lb1", "balancer").values()} == {
+        "/etc/keepalived/keepalived.conf",
+        "/etc/keepalived/vrrp.inc",
+        "/opt/x/check",
+    }
+
+
+def test_a_file_that_is_named_at_two_places_stands_at_both(tmp_path: Path) -> None:
+    write(tmp_path, haproxy_dot_cfg="a /etc/one/x.pem\nb /etc/two/x.pem\n", x_dot_pem="x")
+
+    found = files_of(tmp_path, "lb1", "balancer").values()
+    assert sorted(f.target for f in found if f.name == "x.pem") == ["/etc/one/x.pem", "/etc/two/x.pem"]
+
+
+def test_my_script_stands_where_the_references_configuration_names_it(tmp_path: Path) -> None:
+    first, second = tmp_path / "reference", tmp_path / "mine"
+    write(first, keepalived_dot_conf='script "/usr/libexec/check.sh"\n', check_dot_sh="old")
+    write(second, check_dot_sh="new")
+
+    assert [(f.target, f.content) for f in layered([first, second], "lb1", "balancer").values()][1] == (
+        "/usr/libexec/check.sh",
+        b"new",
+    )
+
+
+def test_a_sub_folder_may_have_the_host_name(tmp_path: Path) -> None:
+    write(tmp_path, rabbitmq_dot_conf="all", rabbitmq01__rabbitmq_dot_conf="one")
+
+    assert layered([tmp_path], "rmq1", "broker", "rabbitmq01")["rabbitmq.conf"].content == b"one"
+    assert layered([tmp_path], "rmq2", "broker", "rabbitmq02")["rabbitmq.conf"].content == b"all"
+    check_folder(tmp_path, THREE)
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        (
+            ["rmq9/rabbitmq.conf"],
+            r"rmq9; expected a member of topology three: rmq1 \(rabbitmq01\), rmq2 .*lb2.*rename it",
+        ),
+        (
+            ["rmq1/rabbitmq.conf", "rabbitmq01/rabbitmq.conf"],
+            "rabbitmq01 and rmq1; expected one sub-folder for member rmq1",
+        ),
+        (["rmq1/haproxy.cfg"], "rmq1/haproxy.cfg; expected files that rmq1, a broker, reads"),
+        (["lb1/errors/503.http"], "lb1/errors; expected files that lb1, a balancer, reads"),
+    ],
+)
+def test_a_sub_folder_that_would_go_untested_is_refused(tmp_path: Path, files: list[str], message: str) -> None:
+    for name in files:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    with pytest.raises(UserInputError, match=message):
+        check_folder(tmp_path, THREE)
+
+
+def test_hidden_folders_and_notes_are_nobodys(tmp_path: Path) -> None:
+    write(tmp_path, _dot_git__config="x", lb1__README_dot_md="y", topology_dot_json="{}", haproxy_dot_cfg="z")
+
+    check_folder(tmp_path, THREE)
+    assert unread(tmp_path) == []
+
+
+def test_a_file_named_by_a_relative_path_is_read_by_nobody(tmp_path: Path) -> None:
+    write(tmp_path, keepalived_dot_conf="include vrrp.inc\n", vrrp_dot_inc="x")
+
+    assert [path.name for path in unread(tmp_path)] == ["vrrp.inc"]
+
+
+def test_paths_that_have_to_be_there(tmp_path: Path) -> None:
+    text = "monitor-uri /alive\nstats socket /run/haproxy/admin.sock\nlog /dev/log\ncrt /etc/ssl/x.pem\nhttpchk GET /api/x\n"
+    write(tmp_path, haproxy_dot_cfg=text)
+
+    files = files_of(tmp_path, "lb1", "balancer").values()
+    assert [(line, path) for _, line, path in paths_wanted(files)] == [(4, "/etc/ssl/x.pem")]
+
+
+MINE, OURS = Path("/mine"), Path("/ours")
+LOADS = "load_definitions = /etc/rabbitmq/definitions.json\n"
+
+
+def file(name: str, text: str, folder: Path = MINE, target: str = "") -> ConfigFile:
+    places = {**BROKER_TARGETS, **BALANCER_TARGETS}
+    return ConfigFile(name, folder / name, target or places[name], text.encode(), 0o644)
+
+
+def test_the_header_says_whose_each_file_is() -> None:
+    mine, ours = file("haproxy.cfg", ""), file("rabbitmq.conf", "", OURS)
+    split = {
+        "lb1": [mine, file("keepalived.conf", "")],
+        "lb2": [mine, file("keepalived.conf", "", OURS)],
+        "rmq1": [ours],
+    }
+    assert origin_lines(MINE, split) == [
+        "configuration /mine: haproxy.cfg, keepalived.conf (of lb1) yours; keepalived.conf (of lb2), rabbitmq.conf from the reference"
+    ]
+
+
+def test_our_queues_are_imported_with_our_definitions_only(tmp_path: Path) -> None:
+    ours, mine = tmp_path / "ours", tmp_path / "mine"
+    for folder in (ours, mine):
+        folder.mkdir()
+    (ours / "topology.json").write_text("{}")
+    conf, reference = file("rabbitmq.conf", LOADS, ours), file("definitions.json", "{}", ours)
+    theirs = file("app.json", "{}", mine, target="/etc/rabbitmq/app.json")
+    names_theirs = file("rabbitmq.conf", "load_definitions = /etc/rabbitmq/app.json\n", mine)
+    folders = [ours, mine]
+
+    assert loaded_definitions([conf, reference]) == reference
+    assert topology_to_import([ours], None, [[conf, reference]]) == ours / "topology.json"
+    assert topology_to_import(folders, mine, [[conf, reference]]) == ours / "topology.json"
+    assert topology_to_import(folders, mine, [[conf, file("definitions.json", "{}", mine)]]) is None
+    assert topology_to_import(folders, mine, [[conf, reference], [names_theirs, reference, theirs]]) is None
+    assert topology_to_import(folders, mine, [[file("rabbitmq.conf", "", mine), reference]]) is None
+    (mine / "topology.json").write_text("{}")
+    assert topology_to_import(folders, mine, [[conf, theirs]]) == mine / "topology.json"

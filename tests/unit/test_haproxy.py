@@ -38,11 +38,45 @@ def test_servers_are_named_by_backend_and_states_keep_their_first_word() -> None
     }
 
 
-@pytest.mark.parametrize(
-    "text", ["", "# pxname,svname,qcur,status,\n", CSV.splitlines()[0] + "\n" + CSV.splitlines()[1]]
-)
+HEADER = CSV.splitlines()[0] + "\n"
+
+
+@pytest.mark.parametrize("text", ["# pxname,svname,qcur,status,check_status,\n", HEADER, HEADER + CSV.splitlines()[1]])
 def test_a_page_without_servers_has_no_states(text: str) -> None:
     assert parse(text) == {}
+
+
+def test_a_listener_is_no_server() -> None:
+    """``option socket-stats`` gives each its own line; column ``type`` tells them apart."""
+    text = HEADER.replace("\n", "type,\n") + "amqp,sock-1,,OPEN,,3,\namqp_brokers,rmq1,0,UP,L4OK,2,\n"
+    assert parse(text) == {"amqp_brokers/rmq1": "UP"}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "nothing"),
+        ("\n\n", "nothing"),
+        ("<!DOCTYPE html>\n<html><body>Statistics Report</body></html>", "<!DOCTYPE html>"),
+        ('{"error":"not found"}', "not found"),
+        ("pxname,svname,qcur\namqp_brokers,rmq1,0\n", "pxname,svname,qcur"),
+        ("x" * 500, "and 380 more characters"),
+    ],
+)
+def test_what_is_not_the_pages_csv_is_a_tool_that_failed_and_is_named(text: str, told: str) -> None:
+    with pytest.raises(ToolFailed, match=f"not haproxy's statistics as CSV: .*{told}"):
+        parse(text)
+
+
+@pytest.mark.parametrize("last", ["amqp_brokers,rmq2", "amqp_brokers,rmq2,0,,"])
+def test_a_page_that_breaks_off_is_a_tool_that_failed(last: str) -> None:
+    with pytest.raises(ToolFailed, match="break off at amqp_brokers/rmq2"):
+        parse(HEADER + "amqp_brokers,rmq1,0,UP,L4OK,\n" + last)
+
+
+def test_a_field_longer_than_any_is_a_tool_that_failed() -> None:
+    with pytest.raises(ToolFailed, match="field larger than field limit"):
+        parse(HEADER + "x" * 200_000)
 
 
 @pytest.fixture

@@ -71,7 +71,8 @@ def test_the_meters_numbers_arrive(monkeypatch: pytest.MonkeyPatch) -> None:
     meter.begin("p.q", "publish")
     now[0] = 100.1
     meter.moved("p.q", "publish", 5)
-    meter.took(0.001)
+    meter.took("publish", 0.001)
+    meter.took("deliver", 0.003)
     now[0] = 101.1
     meter.moved("p.q", "publish", 1)
     meter.connected("prober", 101.0, False, "Refused", "10.0.0.1:5672")
@@ -84,7 +85,7 @@ def test_the_meters_numbers_arrive(monkeypatch: pytest.MonkeyPatch) -> None:
     assert history.window == (100.0, 101.2)
     assert [n for _, n in history.rates["publish"]] == [5, 1]
     assert history.connects == (Connect("prober", 101.0, 101.1 - 101.0, False, "Refused", "10.0.0.1:5672"),)
-    assert sum(history.latency[100].values()) == 1
+    assert history.latencies == {"publish": ((100, ((1008, 1),)),), "deliver": ((100, ((3008, 1),)),)}
 
 
 def test_an_empty_load_is_an_empty_history() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable
 
 import pytest
@@ -11,6 +12,7 @@ from pytest_rmqha.chaos import Chaos
 from pytest_rmqha.errors import HarnessError, InvariantNotUpheld, NotHealed, StackNotUp, ToolFailed
 from pytest_rmqha.faults import Fault
 from pytest_rmqha.lease import Stage, lease
+from pytest_rmqha.logs import AllowedLog
 from pytest_rmqha.waiting import seconds
 from tests.unit.fakes import FakeClient, FakeStack, Hands, World
 
@@ -245,11 +247,6 @@ def test_a_stage_without_a_vip_or_links_says_so(stack: FakeStack) -> None:
             _ = stage.links
 
 
-def test_budgets_grow_with_the_machines_slowness(stack: FakeStack) -> None:
-    with lease(stack, "t", lambda: Chaos(stack.timeline), budget_scale=3) as stage:
-        assert stage.budget(5) == seconds(15)
-
-
 def test_the_load_goes_through_the_front_into_the_scenarios_vhost(stack: FakeStack, client: FakeClient) -> None:
     with leased(stack) as stage:
         through, past = stage.workload("q"), stage.workload("q", host="192.0.2.1", rate=5)
@@ -318,3 +315,29 @@ def test_a_quorum_queue_is_awaited_on_every_node(world: World, stack: FakeStack)
 def test_the_clusters_name_is_asked_at_the_vip(world: World, stack: FakeStack) -> None:
     with leased(stack) as stage:
         assert stage.name_through_the_vip() == "rabbit@fake"
+
+
+# what the logs say, and a stack that is left not whole
+
+
+def test_a_broker_that_died_by_itself_and_came_back_is_the_scenarios_verdict(stack: FakeStack) -> None:
+    said = "start-broker: the broker ended with 1 by itself; it is started again in 10 s"
+    stack.logged["rmq1"] = ("broker", said)
+
+    with pytest.raises(InvariantNotUpheld, match=r"rmq_allows_log.*rmq1's log: start-broker"), leased(stack):
+        pass
+    assert not stack.worn, "it is whole again: the next scenario can have it"
+
+    allowed = (AllowedLog(re.compile("ended with 1"), "it is what the scenario is about"),)
+    with lease(stack, "t", lambda: Chaos(stack.timeline), allowed) as stage:
+        assert stage.allowed_logs == allowed
+
+
+def test_a_stack_left_not_whole_is_worn_and_one_left_whole_is_not(world: World, stack: FakeStack) -> None:
+    with leased(stack):
+        pass
+    assert (stack.leases, stack.worn) == (1, False)
+
+    with contextlib.suppress(InvariantNotUpheld), leased(stack):
+        world.holders.clear()
+    assert (stack.leases, stack.worn) == (2, True)

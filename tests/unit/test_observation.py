@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from pytest_rmqha.faults import Fault
 from pytest_rmqha.lease import Stage
 from pytest_rmqha.observation import Observations, Observed, present
 from pytest_rmqha.session_report import Measured
-from pytest_rmqha.workload.history import History, Stream
+from pytest_rmqha.timeline import Event
+from pytest_rmqha.workload.history import Gap, History, Stream
 from tests.unit.fakes import FakeStack, World
 
 
@@ -170,6 +172,22 @@ def test_the_numbers_are_properties() -> None:
         ("rmq.lost", "1"),
     ]
     assert observed(None).properties() == [("rmq.play", "p"), ("rmq.faults", "a; b")]
+
+
+def test_phases_and_percentiles_are_properties_and_metrics() -> None:
+    stalled = dataclasses.replace(
+        a_history(), gaps=(Gap("p.q", "publish", 102.0, 105.0),), latencies={"publish": ((101, ((2000, 4),)),)}
+    )
+    events = (Event(100.0, "scenario.begin", "p"), Event(102.0, "fault.injected", "a"), Event(106.0, "fault.gone", "a"))
+    seen = dataclasses.replace(observed(stalled), events=events)
+
+    found = dict(seen.properties())
+    assert found["rmq.outage.1.phase.first_confirm"] == "3.000"
+    assert found["rmq.latency.confirm.before.p99_ms"] == "2.000"
+    rows = seen.performance()
+    assert {row["key"] for row in rows} >= {"phase.first_confirm", "latency.confirm.before.p99", "outage.publish"}
+    assert rows[0]["stop"] - rows[0]["start"] == pytest.approx(6000, abs=1)
+    assert observed(None).performance() == []
 
 
 def test_without_a_history_there_is_nothing_to_show(tmp_path: Path) -> None:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
 import pytest
 
-from pytest_rmqha.config.override import LinkAddress, host_of, link_addresses, override, proxies_for
+from pytest_rmqha.config.override import (
+    LinkAddress,
+    host_of,
+    link_addresses,
+    override,
+    proxies_for,
+    refuse_without_room,
+)
+from pytest_rmqha.errors import UserInputError
 from pytest_rmqha.topology import BalancerSpec, BrokerSpec, Topology
 
 IMAGES = {"broker": "b:1", "balancer": "l:1", "toxiproxy": "t:1", "client": "c:1"}
@@ -115,3 +124,30 @@ def test_the_network_is_labelled_and_nothing_else_is_written() -> None:
 
 def test_a_host_is_counted_from_the_subnets_beginning() -> None:
     assert host_of(topology(), 7) == "198.18.40.7"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"subnet": "198.18.40.0/25"}, r"subnet of topology t: got 198\.18\.40\.0/25 with 3 brokers; .*199 to 206"),
+        ({"vip": "198.18.40.199"}, r"address of a VIP: got 198\.18\.40\.199"),
+        ({"gateway": "198.18.40.203"}, r"address of the gateway: got 198\.18\.40\.203"),
+        (
+            {"balancers": (BalancerSpec("lb1", "lb1", "198.18.40.206"),)},
+            r"address of lb1: got 198\.18\.40\.206; expected addresses outside of 198\.18\.40\.199 to 198\.18\.40\.206",
+        ),
+    ],
+)
+def test_a_topology_without_room_for_what_is_added_is_refused(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserInputError, match=message):
+        refuse_without_room(dataclasses.replace(topology(), **change))
+
+
+def test_eight_brokers_have_more_links_than_a_24_has_room_for() -> None:
+    with pytest.raises(UserInputError, match=r"with 8 brokers; .*199 to 256"):
+        refuse_without_room(dataclasses.replace(topology(8), vip=None))
+
+
+def test_a_topology_with_room_is_not_refused() -> None:
+    refuse_without_room(topology())
+    refuse_without_room(topology(1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
@@ -10,6 +11,9 @@ from datetime import UTC, datetime
 import pytest
 
 from pytest_rmqha.report import lanes, rates, svg
+from pytest_rmqha.report.fault_spells import fault_spells
+from pytest_rmqha.report.phase_lane import phase_lanes
+from pytest_rmqha.report.phases import Milestone, Outage
 from pytest_rmqha.report.plot import plot
 from pytest_rmqha.timeline import Event
 from pytest_rmqha.workload.history import Gap, History, Stream
@@ -47,6 +51,7 @@ EVENTS = [
 ]
 HISTORY = History(
     (Stream("p.q", "q", 10),),
+    latencies={"publish": ((110, ((5000, 10),)), (124, ((4_000_000, 1),)))},
     gaps=(Gap("p.q", "publish", 120, 124.04), Gap("c.q", "deliver", 120, 124.5)),
     rates={"publish": tuple((100 + n * 0.2, 20) for n in range(250)), "deliver": ((110.0, 5),)},
     window=(100, 158),
@@ -61,11 +66,11 @@ def words(text: str) -> list[str]:
     return [element.text or "" for element in ET.fromstring(text).iter("{http://www.w3.org/2000/svg}text")]
 
 
-def test_it_is_well_formed_and_1200_wide_and_static() -> None:
+def test_it_is_well_formed_and_1000_wide_and_static() -> None:
     text = drawn()
     root = ET.fromstring(text)
 
-    assert root.get("width") == "1200"
+    assert root.get("width") == "1000"
     assert not re.search(r"<script|<foreignObject|href|\son\w+=|@import|<style", text)
     assert not re.search(r"\b(nan|inf)\b", text)
 
@@ -80,6 +85,18 @@ def test_everything_is_named_on_it() -> None:
     for label in ("leader of q", "VIP on lb1", "VIP on lb2", "lb1: rmq2", "client p.q", "rmq1", "held 23.0 s"):
         assert label in said
     assert "DOWN 24.0 s" in said
+
+
+def test_the_outage_is_split_on_it_and_its_longest_phase_is_told() -> None:
+    said = words(drawn())
+
+    assert "outage, by phase" in said
+    assert "4.5 s, longest: VIP moves 1.50 s" in said
+    assert any(text.startswith("worst outage 4.50 s:") for text in said)
+
+
+def test_latencies_stand_above_it() -> None:
+    assert "confirm p50 / p90 / p99 / max in ms:  before 5.00 / 5.00 / 5.00 / 5.00" in " ".join(words(drawn()))
 
 
 def test_the_axis_counts_from_the_scenarios_begin_and_tells_utc_past_midnight() -> None:
@@ -106,7 +123,7 @@ def test_a_gap_without_an_end_is_told_as_going_on() -> None:
 
 
 def test_a_fault_that_was_never_healed_lasts_to_the_end() -> None:
-    (spell,) = lanes.fault_spells([event(120, "fault.injected", "f")], AXIS)
+    (spell,) = fault_spells([event(120, "fault.injected", "f")], AXIS.start, AXIS.end)
 
     assert (spell.injected, spell.healed, spell.gone) == (120, 160, 160)
 
@@ -115,7 +132,7 @@ def test_the_same_fault_twice_is_two_spells() -> None:
     kinds = ("fault.injected", "fault.healed", "fault.gone") * 2
     events = [event(110 + n, kind, "f") for n, kind in enumerate(kinds)]
 
-    found = lanes.fault_spells(events, AXIS)
+    found = fault_spells(events, AXIS.start, AXIS.end)
 
     assert [(s.injected, s.healed, s.gone) for s in found] == [(110, 111, 112), (113, 114, 115)]
 
@@ -138,6 +155,33 @@ def test_a_state_that_nobody_saw_yet_is_drawn_as_unknown() -> None:
     (lane,) = lanes.all_lanes([event(130, "backend", "lb1/rmq1", state="DOWN")], AXIS)
 
     assert any("stroke-dasharray" in shape for shape in lane.draw(0))
+
+
+def test_outages_whose_words_would_meet_have_lanes_of_their_own() -> None:
+    far, near, next_to = (Outage("f", at, (Milestone("first confirm", 2),), (0, 2)) for at in (101, 152, 104))
+
+    assert len(list(phase_lanes([far, near], AXIS))) == 1
+    assert len(list(phase_lanes([far, next_to], AXIS))) == 2
+    assert list(phase_lanes([Outage("f", 101, ())], AXIS)) == []
+
+
+def test_a_peer_that_was_never_missed_has_no_lane() -> None:
+    events = [event(90, "peer", f"rmq1/rabbit@rmq{n}", "up", state="up") for n in (2, 3)]
+    events.append(event(120, "peer", "rmq1/rabbit@rmq2", "down", state="down"))
+
+    assert [lane.label for lane in lanes.all_lanes(events, AXIS)] == ["rmq1 sees rmq2"]
+
+
+def test_marks_of_one_client_do_not_hide_one_another() -> None:
+    texts = ("disconnected", "connected", "first_confirm")
+    events = [event(120 + n / 100, "client", "p", text) for n, text in enumerate(texts)]
+    (lane,) = lanes.all_lanes(events, AXIS)
+
+    places = [
+        float(x) for x in re.findall(r'<path d="M([\d.]+)|<circle cx="([\d.]+)', "".join(lane.draw(0))) for x in x if x
+    ]
+    assert len(places) == 3
+    assert min(b - a for a, b in itertools.pairwise(sorted(places))) > 6
 
 
 def test_more_clients_than_fit_are_counted() -> None:

@@ -74,7 +74,7 @@ def test_a_node_that_misses_a_peer(world: World, steady: SteadyState) -> None:
 
 
 def test_a_node_that_sees_a_stranger(world: World, steady: SteadyState) -> None:
-    world.apis[0].seen["rabbit@odd"] = {"name": "rabbit@odd", "running": True}
+    world.apis[0].seen["rabbit@odd"] = {**world.apis[0].seen[A], "name": "rabbit@odd"}
 
     assert steady.problems() == [f"rmq1: sees {[A, B, C, 'rabbit@odd']} running instead of {[A, B, C]}"]
 
@@ -227,3 +227,15 @@ def test_the_wait_names_what_is_still_amiss(
 
 def test_the_wait_ends_when_all_is_whole(steady: SteadyState) -> None:
     steady.wait(within=seconds(0), error=StackNotUp, what="steady state")
+
+
+def test_a_node_that_tells_nothing_of_partitions_yet_is_not_whole(world: World, steady: SteadyState) -> None:
+    del world.apis[0].seen["rabbit@host2"]["partitions"]
+
+    assert steady.problems() == ["rmq1: tells neither partitions nor alarms of rabbit@host2 yet"]
+
+
+def test_a_dead_keepalived_on_the_balancer_without_the_vip_is_not_whole(world: World, steady: SteadyState) -> None:
+    world.stopped.add(("lb2", "keepalived"))
+
+    assert steady.problems() == ["keepalived does not run on lb2"]

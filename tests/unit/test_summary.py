@@ -71,3 +71,22 @@ def test_no_gap_is_not_called_zero() -> None:
 
 def test_a_fault_that_nothing_followed_says_so() -> None:
     assert "nothing was seen" in summary(History(()), EVENTS[:2])
+
+
+def test_an_outage_is_split_and_its_longest_phase_marked() -> None:
+    events = [*EVENTS, Event(112, "leader", "a", "rmq1"), Event(113.5, "client", "p.a", "connected", {"again": True})]
+    lines = [line.strip() for line in summary(HISTORY, events).splitlines()]
+
+    place = lines.index("the clients' outage by phases, 20.00 s:")
+    assert lines[place + 1 : place + 4] == ["2.00  new leader", "1.50  reconnect", "0.50  first confirm"]
+    assert lines[place + 4] == "16.00  not served again  <- longest"
+
+
+def test_latencies_are_a_line_for_each_window() -> None:
+    latencies = {"publish": ((101, ((1500, 99), (80_000, 1))), (112, ((2_000_000, 5),)))}
+    lines = [" ".join(line.split()) for line in summary(History((), latencies=latencies), EVENTS).splitlines()]
+
+    assert "latency, ms fault messages p50 p90 p99 max" in lines
+    assert "confirm before 100 1.50 1.50 1.50 80.0" in lines
+    assert "confirm during 5 2,000 2,000 2,000 2,000" in lines
+    assert "latency" not in summary(HISTORY, EVENTS)

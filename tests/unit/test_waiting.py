@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pytest_rmqha.errors import BudgetSpent, NoVerdict, ToolFailed, UserInputError
-from pytest_rmqha.waiting import Budget, await_match, seconds
+from pytest_rmqha.waiting import Budget, await_match, scale_budgets, seconds
 
 
 class Hands:
@@ -129,7 +129,16 @@ def test_a_length_of_time_that_is_none_is_refused(length: float) -> None:
         Budget(length)
 
 
-def test_budgets_compare_scale_and_show_themselves() -> None:
+def test_budgets_compare_and_show_themselves() -> None:
     assert seconds(2) < seconds(3)
-    assert seconds(2).scaled(1.5) == seconds(3)
     assert str(seconds(0.25)) == "0.25 s"
+
+
+def test_a_slow_machines_scale_lengthens_every_budget_the_ones_made_before_included() -> None:
+    before = seconds(2)
+    scale_budgets(1.5)
+    try:
+        assert (before.seconds, seconds(4).seconds, str(before)) == (3, 6, "3 s")
+        assert before.stated == 2
+    finally:
+        scale_budgets(1)

@@ -76,10 +76,11 @@ def peer() -> Iterator[Peer]:
 
 def test_a_request_is_a_line_and_gets_its_answer(peer: Peer) -> None:
     request, asking = peer.ask("publish", stream="p.q", rate=3)
-    assert request == {"id": 1, "do": "publish", "stream": "p.q", "rate": 3}
+    number = request["id"]
+    assert request == {"id": number, "do": "publish", "stream": "p.q", "rate": 3}
 
-    peer.say(frame(line(id=1, ok=True, sent=7)))
-    assert asking.result(2) == {"id": 1, "ok": True, "sent": 7}
+    peer.say(frame(line(id=number, ok=True, sent=7)))
+    assert asking.result(2) == {"id": number, "ok": True, "sent": 7}
 
 
 def test_answers_find_their_requests_in_any_order(peer: Peer) -> None:
@@ -106,11 +107,66 @@ def test_a_client_that_does_not_answer_in_time_is_told(peer: Peer) -> None:
 def test_an_answer_that_comes_too_late_disturbs_nobody(peer: Peer) -> None:
     with pytest.raises(ToolFailed):
         peer.wire.ask("progress", within=0.01)
-    assert peer.request()["id"] == 1
+    late = peer.request()["id"]
 
     request, asking = peer.ask("progress")
-    peer.say(frame(line(id=1, ok=True, n=1)), frame(line(id=request["id"], ok=True, n=2)))
+    peer.say(frame(line(id=late, ok=True, n=1)), frame(line(id=request["id"], ok=True, n=2)))
     assert asking.result(2)["n"] == 2
+
+
+def test_an_answer_to_a_given_up_request_is_never_that_of_a_later_one(peer: Peer) -> None:
+    """The same verb again and again, each answered after its time: nobody takes another's answer."""
+    late = []
+    for _ in range(5):
+        with pytest.raises(ToolFailed, match="did not answer"):
+            peer.wire.ask("progress", within=0.01)
+        late.append(peer.request()["id"])
+    assert len(set(late)) == 5
+
+    request, asking = peer.ask("progress")
+    peer.say(
+        *(frame(line(id=number, ok=True, n=number)) for number in late), frame(line(event="all late ones are here"))
+    )
+    until(lambda: peer.events)
+    assert not asking.done()
+    peer.say(frame(line(id=request["id"], ok=True, n="its own")))
+    assert asking.result(2)["n"] == "its own"
+
+
+def test_a_second_wire_does_not_take_what_the_first_one_asked_for(peer: Peer) -> None:
+    with pytest.raises(ToolFailed):
+        peer.wire.ask("progress", within=0.01)
+    late = peer.request()["id"]
+
+    second = Peer()
+    request, asking = second.ask("progress")
+    second.say(frame(line(id=late, ok=True, n="late")), frame(line(id=request["id"], ok=True, n="its own")))
+    assert asking.result(2)["n"] == "its own"
+    second.wire.close()
+    second.hang_up()
+    second.pool.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("verb", "within", "told"), [("stop", 35, 23), ("stop", 15, 3), ("stop", 2, 1), ("republish", 30, 28)]
+)
+def test_a_verb_that_waits_is_told_to_be_done_before_it_is_given_up(
+    peer: Peer, verb: str, within: float, told: float
+) -> None:
+    asking = peer.pool.submit(peer.wire.ask, verb, within=within, stream="p")
+    request = peer.request()
+    assert (request["within"], request["stream"]) == (told, "p")
+
+    peer.say(frame(line(id=request["id"], ok=True)))
+    asking.result(2)
+
+
+def test_a_verb_that_does_not_wait_is_told_no_limit(peer: Peer) -> None:
+    request, asking = peer.ask("progress")
+    assert "within" not in request
+
+    peer.say(frame(line(id=request["id"], ok=True)))
+    asking.result(2)
 
 
 # frames
@@ -191,7 +247,7 @@ def test_when_the_stream_ends_all_that_wait_fail_at_once(peer: Peer) -> None:
             asking.result(1)
 
 
-@pytest.mark.parametrize("rest", [b"\x01\x00\x00", frame(line(id=1, ok=True))[:-3]])
+@pytest.mark.parametrize("rest", [b"\x01\x00\x00", frame(line(id=0, ok=True))[:-3]])
 def test_a_stream_that_ends_within_a_frame_has_ended(peer: Peer, rest: bytes) -> None:
     _, asking = peer.ask("a")
 

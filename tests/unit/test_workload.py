@@ -42,10 +42,11 @@ def test_a_load_begins_moves_and_ends_in_this_order(client: FakeClient, hands: H
 
     assert client.verbs == [
         *("reset", "open", "idle", "probe"),
-        *("consume", "consume", "publish", "publish"),
+        *("consume", "consume", "consume", "publish", "publish"),
         "— body —",
-        *("stop", "stop", "drain", "stop", "dump"),
+        *("release", "stop", "stop", "drain", "stop", "dump"),
     ]
+    assert client.arguments("consume")[-1] == {"role": "held", "queue": "q", "hold": True, "prefetch": 5}
     assert client.arguments("stop") == [{"stream": "p.q"}, {"stream": "p.r"}, {"role": "*"}]
     assert [stream.name for stream in workload.history.streams] == ["p.q", "p.r"]
 
@@ -167,6 +168,50 @@ def test_standing_still_is_no_verdict() -> None:
     assert not issubclass(NoProgress, AssertionError)
 
 
+# whose standstill it is
+
+
+def test_a_load_that_tries_and_gets_no_confirm_is_a_broken_promise(client: FakeClient, hands: Hands) -> None:
+    workload = load(client)
+
+    with (
+        pytest.raises(InvariantNotUpheld, match=r"clients are not served: p\.q has 7 messages without an answer"),
+        workload.running(),
+    ):
+        client.steps["p.q"], client.unanswered["p.q"] = (0, 0), 7
+        workload.await_progress(within=seconds(5))
+
+
+def test_a_load_that_gets_no_connection_is_a_broken_promise_at_the_end_too(client: FakeClient, hands: Hands) -> None:
+    with (
+        pytest.raises(InvariantNotUpheld, match=r"clients are not served: p\.q gets no connection"),
+        load(client).running(progress_within=seconds(5)),
+    ):
+        client.steps["p.q"] = (0, 0)
+        client.disconnected.add("p.q")
+    assert "dump" in client.verbs
+
+
+def test_a_load_that_was_never_served_proves_nothing_about_the_stack(client: FakeClient, hands: Hands) -> None:
+    client.steps["p.q"] = (0, 0)
+    client.disconnected.add("p.q")
+
+    with pytest.raises(NoProgress), load(client).running():
+        pytest.fail("the body must not run")
+
+
+def test_a_publisher_that_ended_by_itself_is_ours(client: FakeClient, hands: Hands) -> None:
+    with pytest.raises(NoProgress, match="0 new confirms"), load(client).running(progress_within=seconds(5)):
+        client.steps["p.q"] = (0, 0)
+        client.disconnected.add("p.q")
+        client.ended.add("p.q")
+
+
+def test_deliveries_that_stop_while_confirms_go_on_are_no_verdict(client: FakeClient, hands: Hands) -> None:
+    with pytest.raises(NoProgress, match="0 new deliveries"), load(client).running(progress_within=seconds(5)):
+        client.steps["p.q"], client.unanswered["p.q"] = (1, 0), 3
+
+
 # a body that fails
 
 
@@ -256,7 +301,7 @@ def test_some_are_published_and_each_answer_counts(client: FakeClient, hands: Ha
     (request,) = client.arguments("publish")
     assert (request["limit"], request["rate"], request["persistent"]) == (5, 0, False)
     assert (request["stream"], request["host"]) == ("p.q", "192.0.2.100")
-    assert client.counts["p.q"]["confirmed"] == 2
+    assert client.counts["p.q"]["confirmed"] == 6, "five more answers than the three and one that there were"
 
 
 def test_some_that_get_no_answer_are_no_verdict(client: FakeClient, hands: Hands) -> None:

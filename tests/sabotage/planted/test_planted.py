@@ -6,10 +6,10 @@ import dataclasses
 from typing import Any
 
 import pytest
-import requests
 
 from conftest import replaced
 from pytest_rmqha import clock
+from pytest_rmqha.adapters import http
 from pytest_rmqha.adapters.engine import Engine
 from pytest_rmqha.adapters.toxiproxy import Proxies
 from pytest_rmqha.checkers.delivery import nothing_comes_from_nowhere, nothing_confirmed_is_lost, repeats_say_so
@@ -100,8 +100,8 @@ def test_a_cut_whose_api_answers_500(rmq_stage: Stage) -> None:
     def request(method: str, url: str, **options: Any) -> Any:
         return Refusing() if method == "POST" else real(method, url, **options)
 
-    real = requests.request
-    with replaced(requests, "request", request):
+    real = http.ask
+    with replaced(http, "ask", request):
         ordinary_cut(rmq_stage)
 
 
@@ -176,6 +176,28 @@ def test_a_checker_with_an_empty_history(rmq_stage: Stage) -> None:
 
 def test_a_scenario_that_asserts_nothing(rmq_stage: Stage) -> None:
     rmq_stage.cluster.declare("nothing.is.asked.of.it")
+
+
+def test_a_broker_that_dies_by_itself_and_is_back(rmq_stage: Stage) -> None:
+    victim = rmq_stage.cluster.nodes[2]
+    workload = rmq_stage.workload(rmq_stage.mirrored("ha.load"))
+
+    with workload.running():
+        victim.containers.must(victim.service, "sh", "-c", "kill -KILL $(pidof beam.smp)")
+        await_match(victim.answers, lambda yes: not yes, what=f"{victim} dead", within=seconds(5))
+        rmq_stage.cluster.await_rejoined(victim)
+
+    verify(workload.history, nothing_confirmed_is_lost)
+
+
+def test_a_watcher_that_died(rmq_stage: Stage, rmq_stack: Any) -> None:
+    def ends_its_thread() -> Any:
+        raise SystemExit
+
+    watch = rmq_stack._watches[0]
+    with replaced(watch, "_look", ends_its_thread):
+        await_match(lambda: watch.is_blind, bool, what="the watcher dead", within=seconds(5))
+    ordinary_load(rmq_stage)
 
 
 def test_a_client_that_dies(rmq_stage: Stage, in_the_client: Any) -> None:

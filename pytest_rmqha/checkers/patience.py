@@ -1,0 +1,101 @@
+"""What became of connections that did nothing: the idle one has to live, the silent one has to be noticed.
+
+A connection that a fault of ours cut proves nothing: its end lies within the fault's spell. Every other end is the stack's.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from pytest_rmqha.checkers.verdict import Outcome, Verdict
+from pytest_rmqha.timeline import Event
+from pytest_rmqha.waiting import Budget
+
+SURVIVES, NOTICED = "idle_client_survives", "silent_client_is_noticed"
+BEFORE, AFTER = 1.0, 15.0
+"""Seconds around a fault in which an end is the fault's: clients are moved a while after it is gone, too."""
+Spell = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Wait:
+    """One connection: ``idle`` answers heartbeats, ``silent`` says nothing. ``cut``: None while it lives; seconds."""
+
+    kind: str
+    name: str
+    opened: float
+    cut: float | None
+    heartbeat: int
+    why: str = ""
+
+    def lasted(self, now: float) -> float:
+        return (now if self.cut is None else self.cut) - self.opened
+
+
+def spells(events: Iterable[Event]) -> tuple[Spell, ...]:
+    """(begin, end) of every fault, the end infinite while it was not seen gone; a rebuilt stack is one, too."""
+    begun: dict[str, float] = {}
+    found: list[Spell] = []
+    for event in sorted(events, key=lambda event: event.at):
+        if event.kind == "fault.injected":
+            begun[event.subject] = event.at
+        elif event.kind == "fault.gone" and event.subject in begun:
+            found.append((begun.pop(event.subject), event.at))
+        elif event.kind == "note" and event.subject == "stack":
+            found.append((event.at, event.at))
+    return (*found, *((at, math.inf) for at in begun.values()))
+
+
+def idle_client_survives(waits: Sequence[Wait], faults: Sequence[Spell], now: float, budget: Budget) -> Verdict:
+    """No idle client is cut before ``budget`` unless a fault did it, and one at least lived that long."""
+    idle = [wait for wait in waits if wait.kind == "idle"]
+    if not idle:
+        return Verdict(Outcome.UNDECIDED, SURVIVES, "nothing happened: no idle client was ever connected")
+    early = [w for w in idle if w.cut is not None and w.lasted(now) < budget.seconds and not _struck(w.cut, faults)]
+    if early:
+        worst = min(early, key=lambda wait: wait.lasted(now))
+        reason = (
+            f"{len(early)} of {len(idle)} idle clients were cut while nothing was wrong, the first after "
+            f"{worst.lasted(now):.1f} s, budget {budget}; heartbeat {worst.heartbeat} s, {worst.why}"
+        )
+        evidence = tuple(f"{w.name}: lived {w.lasted(now):.1f} s ({w.why})" for w in early)
+        return Verdict(Outcome.BROKEN, SURVIVES, reason, evidence, round(worst.lasted(now), 1), budget.seconds)
+    longest = max(wait.lasted(now) for wait in idle)
+    outcome = Outcome.HELD if longest >= budget.seconds else Outcome.UNDECIDED
+    reason = f"the longest of {len(idle)} idle clients lived {longest:.1f} s, budget {budget}; a fault ended the others"
+    return Verdict(outcome, SURVIVES, reason, (), round(longest, 1), budget.seconds)
+
+
+def silent_client_is_noticed(waits: Sequence[Wait], faults: Sequence[Spell], now: float, budget: Budget) -> Verdict:
+    """A client that says nothing any more is disconnected within ``budget``: until then it keeps what it prefetched."""
+    silent = [wait for wait in waits if wait.kind == "silent"]
+    if not silent:
+        return Verdict(Outcome.UNDECIDED, NOTICED, "nothing happened: no silent client was ever connected")
+    longest = max(silent, key=lambda wait: wait.lasted(now))
+    lasted = round(longest.lasted(now), 1)
+    if lasted > budget.seconds:
+        still = "was still connected" if longest.cut is None else "stayed connected"
+        reason = f"a client that fell silent {still} {lasted:.1f} s, budget {budget}; heartbeat {longest.heartbeat} s"
+        return Verdict(Outcome.BROKEN, NOTICED, reason, (), lasted, budget.seconds)
+    noticed = [wait for wait in silent if wait.cut is not None and _by_heartbeat(wait, faults)]
+    if not noticed:
+        reason = f"none of {len(silent)} silent clients has been disconnected yet but by a fault"
+        return Verdict(Outcome.UNDECIDED, NOTICED, reason, (), lasted, budget.seconds)
+    slowest = max(wait.lasted(now) for wait in noticed)
+    reason = (
+        f"a silent client was disconnected after {slowest:.1f} s, budget {budget}; heartbeat {noticed[0].heartbeat} s"
+    )
+    return Verdict(Outcome.HELD, NOTICED, reason, (), round(slowest, 1), budget.seconds)
+
+
+def _by_heartbeat(wait: Wait, faults: Sequence[Spell]) -> bool:
+    """It was cut outside of any fault, or when two to three heartbeats were over (rabbit_heartbeat.erl)."""
+    assert wait.cut is not None
+    in_time = wait.heartbeat > 0 and 2 * wait.heartbeat - 1 <= wait.cut - wait.opened <= 3 * wait.heartbeat + 5
+    return in_time or not _struck(wait.cut, faults)
+
+
+def _struck(at: float, faults: Sequence[Spell]) -> bool:
+    return any(begin - BEFORE <= at <= end + AFTER for begin, end in faults)

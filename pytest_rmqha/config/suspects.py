@@ -1,0 +1,109 @@
+"""From a broken measure back to the lines that can have caused it, as ``file:line: text``.
+
+A red run measured what clients and operators see; these are the places where one looks first, found by the keys that
+govern the measure. They are suspects, not proof: the verdict never depends on them. Pure.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from pytest_rmqha.config.folder import ConfigFile
+
+MOST = 4
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A line of ``file`` that matches ``shows`` is suspect; with ``unless`` a file without such a line is suspect itself.
+
+    ``shows`` may be empty, then only the absence counts. ``why`` says what the line does to the measure.
+    """
+
+    file: str
+    shows: str = ""
+    why: str = ""
+    unless: str = ""
+
+
+MEASURES: Mapping[str, tuple[Rule, ...]] = {
+    "idle client": (
+        Rule("haproxy.cfg", r"\s*timeout\s+(client|server|tunnel)\b", "must outlast two heartbeats"),
+        Rule("rabbitmq.conf", r"\s*heartbeat\s*=", "", r"\s*heartbeat\s*="),
+    ),
+    "silent client": (
+        Rule("rabbitmq.conf", r"\s*heartbeat\s*=", "0 never notices, two to three are waited", r"\s*heartbeat\s*="),
+    ),
+    "connections served": (
+        Rule("haproxy.cfg", r"\s*mode\s+http\b", "AMQP needs mode tcp"),
+        Rule("haproxy.cfg", r"\s*server\s.*\bsend-proxy", "the broker must expect it"),
+        Rule("rabbitmq.conf", r"\s*proxy_protocol\s*=\s*true", "every balancer must send it"),
+        Rule("haproxy.cfg", r"\s*bind\s+(?!0\.0\.0\.0|\*|:)\S*5672", "must be reached at the VIP on either balancer"),
+    ),
+    "connections spread": (
+        Rule("haproxy.cfg", r"\s*balance\s+(?!roundrobin|leastconn)\w", "puts clients on one broker"),
+    ),
+    "take-over": (
+        Rule("keepalived.conf", r"\s*advert_int\s+(?!1\b)\d", "three of them pass before anybody takes over"),
+        Rule("keepalived.conf", r"\s*weight\s", "must be larger than the gap between the priorities"),
+        Rule("keepalived.conf", "", "no check is tracked", r"\s*track_script\b"),
+        Rule("keepalived.conf", "", "script security without a script user drops the check", r"\s*script_user\b"),
+        Rule("*.sh", r".*\b(killall|pkill|pidof|pgrep)\b", "passes on a frozen haproxy, or asks for another program"),
+    ),
+    "return": (
+        Rule("keepalived.conf", r"\s*state\s+MASTER", "cancels nopreempt"),
+        Rule("keepalived.conf", "", "takes the VIP back as soon as it is up", r"\s*(nopreempt|preempt_delay)\b"),
+    ),
+    "replicas": (
+        Rule("definitions.json", r'.*"(pattern|apply-to|ha-mode|ha-params)"', "decides who has a mirror"),
+        Rule("topology.json", r'.*"x-quorum-initial-group-size"', "decides how many members a quorum queue gets"),
+    ),
+    "synchronisation": (
+        Rule("definitions.json", "", "mirrors catch up by hand only", r'.*"ha-sync-mode":\s*"automatic"'),
+        Rule("definitions.json", r'.*"ha-sync-mode":\s*"manual"', "mirrors catch up by hand only"),
+    ),
+    "open doors": (
+        Rule("definitions.json", r'.*"name":\s*"guest"', "the default user"),
+        Rule("rabbitmq.conf", r"\s*(loopback_users|default_user|default_pass)\b", "lets the default user in from afar"),
+        Rule("haproxy.cfg", r"\s*stats\s+uri\b", "asks nobody for a password", r"\s*stats\s+auth\b"),
+    ),
+}
+
+
+def suspects(measure: str, files: Sequence[ConfigFile], most: int = MOST) -> str:
+    """``; see FILE:LINE: TEXT (why) …``, or nothing where no line is suspect. ``files``: of all members, duplicates welcome.
+
+    KeyError for a measure that has no rules: a spelling mistake of ours.
+    """
+    seen: dict[str, None] = {}
+    for rule in MEASURES[measure]:
+        for file in files:
+            if _is_of(rule, file):
+                seen.update(dict.fromkeys(_told(rule, file)))
+    found = list(seen)
+    more = [f"and {len(found) - most} more"] if len(found) > most else []
+    return "; see " + ", ".join((*found[:most], *more)) if found else ""
+
+
+def _is_of(rule: Rule, file: ConfigFile) -> bool:
+    return file.name.endswith(rule.file[1:]) if rule.file.startswith("*") else file.name == rule.file
+
+
+def _told(rule: Rule, file: ConfigFile) -> Iterator[str]:
+    known = "/".join(file.origin.parts[-2:])
+    why = f" ({rule.why})" if rule.why else ""
+    lines = [(n, line) for n, line in enumerate(file.lines, 1) if not line.lstrip().startswith(("#", "%", "!"))]
+    is_stated = bool(rule.unless) and any(re.match(rule.unless, line) for _, line in lines)
+    if rule.unless and not rule.shows and not is_stated:
+        yield f"{known}: nothing says {_key(rule.unless)}{why}"
+    if rule.shows and rule.unless and rule.unless == rule.shows and not is_stated:
+        yield f"{known}: nothing says {_key(rule.unless)}"
+    if rule.shows and not (rule.unless and rule.unless != rule.shows and is_stated):
+        yield from (f"{known}:{n}: {line.strip()}{why}" for n, line in lines if re.match(rule.shows, line))
+
+
+def _key(pattern: str) -> str:
+    """The words of a pattern, for people."""
+    return re.sub(r"\\[sb][*+]?|\.\*|[()\\]", " ", pattern).replace("|", " or ").replace("  ", " ").strip(' "=')

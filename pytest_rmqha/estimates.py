@@ -1,0 +1,78 @@
+"""How long a play will take: what an earlier run here has measured, else the shipped table, else the profile's usual."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pytest_rmqha.runs import Manifest, records_of, setting
+from pytest_rmqha.session_report import PASSED
+
+TABLE = "the shipped table"
+USUAL = "the profile's usual"
+BRING_UP = 45.0
+
+# Seconds, whole leases; docs/performance.md (line 3.10, two cores).
+MEASURED: Mapping[str, float] = {
+    "the_leaders_node_is_killed": 33,
+    "the_leaders_node_is_stopped": 21,
+    "two_restarts_with_and_without_a_sync_between": 47,
+    "a_broker_is_cut_off_cleanly": 15,
+    "a_broker_is_cut_off_silently": 21,
+    "the_link_of_a_pair_is_cut": 10,
+    "the_last_stopped_starts_first": 58,
+    "the_first_stopped_starts_and_the_last_one_joins_in_time": 93,
+    "everything_is_killed_at_once": 49,
+    "keepalived_is_stopped_on_the_holder": 61,
+    "the_holders_host_is_killed": 8,
+    "haproxy_is_killed_on_the_holder": 7,
+    "the_balancers_no_longer_hear_each_other": 62,
+    "a_broker_is_frozen": 9,
+}
+BY_PROFILE: Mapping[str, float] = {"gate": 40, "nightly": 75, "acceptance": 180}
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """``source``: "measured in RUN", the shipped table, or the profile's usual."""
+
+    seconds: float
+    source: str
+
+
+def shipped(name: str, profile: str) -> Estimate:
+    """What everybody who has this package says, so that shards are cut alike everywhere."""
+    if name in MEASURED:
+        return Estimate(MEASURED[name], TABLE)
+    return Estimate(BY_PROFILE[profile], USUAL)
+
+
+class Estimates:
+    """``manifests``: newest first. Those of another topology or line say nothing here, nor does a play that was not green."""
+
+    def __init__(self, manifests: Sequence[Manifest], *, topology: str, version: str) -> None:
+        self._runs = [m for m in manifests if (setting(m, "topology"), setting(m, "version")) == (topology, version)]
+
+    def of(self, name: str, nodeids: Sequence[str], profile: str) -> Estimate:
+        """Of one play. Whichever of its tests came first bore its cost, so the sum of those that ran is the play's."""
+        for manifest in self._runs:
+            records = records_of(manifest)
+            mine = [record for record in records if record.nodeid in nodeids]
+            if not mine or any(record.outcome != PASSED for record in mine):
+                continue
+            spent = sum(record.seconds for record in mine)
+            if records[0] in mine:  # the first test of a session waits for the stack
+                spent -= float(manifest.get("bring_up_seconds") or 0)
+            return Estimate(max(spent, 1.0), f"measured in {manifest['run']}")
+        return shipped(name, profile)
+
+    def bring_up(self) -> Estimate:
+        for manifest in self._runs:
+            if manifest.get("bring_up_seconds"):
+                return Estimate(float(manifest["bring_up_seconds"]), f"measured in {manifest['run']}")
+        return Estimate(BRING_UP, TABLE)
+
+
+def minutes(seconds: float) -> str:
+    """``0.6 min``; short ones too, so that a column can be read down."""
+    return f"{seconds / 60:.1f} min"

@@ -1,0 +1,110 @@
+"""Faults of belonging: a broker that has left the cluster, and one that its peers no longer let in.
+
+Both are done with the command line and the files that an operator has, on the broker itself.
+"""
+
+from __future__ import annotations
+
+import socket
+
+from pytest_rmqha.cluster import Cluster, Node
+from pytest_rmqha.errors import HarnessError
+from pytest_rmqha.faults.fault import Fault
+from pytest_rmqha.waiting import seconds
+
+COOKIE = "/var/lib/rabbitmq/.erlang.cookie"
+KEPT = f"{COOKIE}.kept"
+DISTRIBUTION = 25672
+
+
+def left_by_reset(cluster: Cluster, node: Node, *, through: Node) -> Fault:
+    """The broker leaves: its quorum replicas are taken away, then ``stop_app`` and ``reset``. Seen when nobody knows it.
+
+    Healed by hand as a cluster is formed by hand: ``join_cluster`` to ``through``, ``start_app``, quorum replicas grown.
+    Until then its application stays stopped, so that no peer discovery joins it by itself. Source:
+    https://www.rabbitmq.com/docs/3.13/clustering and https://www.rabbitmq.com/docs/3.13/quorum-queues (managing replicas).
+    """
+
+    def inject() -> None:
+        through.containers.must(through.service, "rabbitmq-queues", "shrink", node.name)
+        node.stop_app()
+        node.containers.must(node.service, "rabbitmqctl", "reset")
+
+    def is_forgotten() -> bool:
+        return all(node.name not in n.view() for n in cluster.others(node))
+
+    def heal() -> None:
+        if node.answers():
+            return
+        if is_forgotten():
+            node.containers.must(node.service, "rabbitmqctl", "join_cluster", through.name)
+        node.start_app()
+        through.containers.exec(through.service, "rabbitmq-queues", "grow", node.name, "all")
+
+    return Fault(
+        title=f"{node} left by reset",
+        inject=inject,
+        heal=heal,
+        in_effect=lambda: is_forgotten() and not node.answers(),
+        is_gone=lambda: _together(cluster),
+        within=seconds(15),
+        gone_within=seconds(60),
+        targets=(node.service,),
+    )
+
+
+def another_cookie(cluster: Cluster, node: Node) -> Fault:
+    """The broker is restarted with another Erlang cookie in its file: it runs, and its peers refuse it.
+
+    Seen when its distribution port is open with the other cookie in place and no peer has it running. Healed by putting
+    the file back; a broker that waits for its peers does not end on SIGTERM, so it is killed.
+    """
+
+    def inject() -> None:
+        script = f"cp -p {COOKIE} {KEPT} && tr 0-9a-f g-v <{KEPT} >{COOKIE} && ! cmp -s {COOKIE} {KEPT}"
+        node.containers.must(node.service, "sh", "-ec", script)
+        node.stop()
+        node.start()
+
+    def is_exchanged() -> bool:
+        return node.containers.exec(node.service, "test", "-e", KEPT).code == 0
+
+    def in_effect() -> bool:
+        running = [n.running_peers() for n in cluster.others(node)]
+        return _listens(node, DISTRIBUTION) and is_exchanged() and not any(node.name in peers for peers in running)
+
+    def heal() -> None:
+        if node.state() != "running":
+            node.start()
+        if is_exchanged():
+            node.containers.must(node.service, "sh", "-ec", f"cp -p {KEPT} {COOKIE} && rm {KEPT}")
+            node.kill()
+            node.start()
+
+    return Fault(
+        title=f"{node} restarted with another cookie",
+        inject=inject,
+        heal=heal,
+        in_effect=in_effect,
+        is_gone=lambda: not is_exchanged() and _together(cluster),
+        within=seconds(40),
+        gone_within=seconds(60),
+        targets=(node.service,),
+    )
+
+
+def _together(cluster: Cluster) -> bool:
+    """Every node sees every node running."""
+    everybody = frozenset(n.name for n in cluster.nodes)
+    try:
+        return all(n.running_peers() == everybody for n in cluster.nodes)
+    except HarnessError:
+        return False
+
+
+def _listens(node: Node, port: int) -> bool:
+    try:
+        socket.create_connection((node.address, port), timeout=0.5).close()
+    except OSError:
+        return False
+    return True

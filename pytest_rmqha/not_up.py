@@ -1,0 +1,19 @@
+"""A configuration that does not come up where the reference does: the stack's failure, said in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pytest_rmqha.config.preflight import Finding
+from pytest_rmqha.errors import InvariantNotUpheld, StackNotUp
+from pytest_rmqha.waiting import shortened
+
+MOST = 2
+
+
+def judged(error: StackNotUp, findings: Sequence[Finding]) -> InvariantNotUpheld:
+    """What was seen, then the lines that the preflight had doubts about; the whole error stands below."""
+    seen = shortened(str(error).splitlines()[0].removeprefix("waited in vain for "), 190)
+    places = [f"{finding.file.rpartition('/config/')[2]}:{finding.line} {finding.text}" for finding in findings[:MOST]]
+    doubts = f"; see {', '.join(places)}" if places else ""
+    return InvariantNotUpheld(f"this configuration does not come up: {seen}{doubts}\n{error}")

@@ -1,0 +1,27 @@
+"""Chapter 9, resources and mixed load: what a broker that runs short does to everybody."""
+
+from __future__ import annotations
+
+import pytest
+from oracle import BALANCER_FAILOVER, UNIVERSAL, tried
+from plays.alarms import one_broker_has_a_memory_alarm
+
+from pytest_rmqha.checkers.availability import new_connections_are_served_within
+from pytest_rmqha.checkers.verdict import verify
+
+pytestmark = pytest.mark.rmq_requires("three_nodes", "vip", "mirrors", "quorum")
+UNBLOCKED = 10.0
+
+
+@pytest.mark.rmq_profile("nightly")
+@pytest.mark.rmq_scenario("L1")
+def test_a_memory_alarm_on_one_broker_blocks_publishers_on_all_and_consumers_on_none(observe):
+    seen = observe(one_broker_has_a_memory_alarm)
+
+    tried(len(set(seen.on_each.values())) == 3, f"publishers were on {sorted(seen.on_each.values())} only")
+    assert seen.blocked >= seen.publishers, f"not blocked: {seen.publishers - seen.blocked}"
+    assert seen.confirmed_while_blocked == 0, f"{seen.confirmed_while_blocked} messages were confirmed during the alarm"
+    assert seen.consumed_while_blocked == seen.backlog
+    assert seen.unblocked >= seen.publishers, f"not unblocked: {seen.publishers - seen.unblocked}"
+    assert seen.unblocked_after < UNBLOCKED, f"publishers were let on {seen.unblocked_after:.1f} s after the alarm"
+    verify(seen.history, *UNIVERSAL, new_connections_are_served_within(BALANCER_FAILOVER))

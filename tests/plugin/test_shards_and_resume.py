@@ -1,0 +1,160 @@
+"""A session cut into parts, one that goes on where another ended, and the merge of both."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.plugin.conftest import Session
+from tests.unit.manifests import manifest, scenario
+
+SCENARIOS = """
+def a_play(stage): pass
+
+@pytest.mark.rmq_scenario("N1")
+def test_a(): a_play; holds()
+
+@pytest.mark.rmq_scenario("N2")
+def test_b(): holds()
+
+@pytest.mark.rmq_scenario("N3")
+def test_c(): holds()
+
+@pytest.mark.rmq_scenario("K1")
+def test_d(): a_play; holds()
+"""
+
+
+def ran(result: pytest.RunResult) -> set[str]:
+    return {line.split("::test_")[1][0] for line in result.outlines if "::test_" in line and " PASSED" in line}
+
+
+def manifests(pytester: pytest.Pytester) -> list[Path]:
+    return sorted((pytester.path / "reports").glob("*/manifest.json"), key=lambda path: path.stat().st_mtime_ns)
+
+
+def newest(pytester: pytest.Pytester) -> dict[str, Any]:
+    return dict(json.loads(manifests(pytester)[-1].read_text()))
+
+
+def test_shards_are_a_partition_and_a_play_stays_together(session: Session, pytester: pytest.Pytester) -> None:
+    parts = [ran(session(SCENARIOS, "-v", f"--rmq-shard={n}/3", "--rmq-seed=1")) for n in (1, 2, 3)]
+
+    assert sorted(map(sorted, parts)) == [["a", "d"], ["b"], ["c"]]
+    shards = [json.loads(path.read_text())["shard"] for path in manifests(pytester)]
+    assert sorted(shard["index"] for shard in shards) == [1, 2, 3]
+    assert len({(shard["count"], shard["of"]) for shard in shards}) == 1
+
+    merged = pytester.run(
+        sys.executable, "-c", MERGE, *(str(path.parent) for path in manifests(pytester)), "--into", "whole"
+    )
+    assert merged.ret == 0
+    merged.stdout.fnmatch_lines(
+        ["N1   passed*", "N2   passed*", "N3   passed*", "K1   passed*", "merged: 3 runs, green"]
+    )
+
+
+MERGE = """
+import argparse, sys
+from pytest_rmqha.commands import report
+parser = argparse.ArgumentParser()
+report.add(parser.add_subparsers())
+parsed = parser.parse_args(["report", "merge", *sys.argv[1:]])
+sys.exit(parsed.run(parsed))
+"""
+
+
+def test_a_measured_run_does_not_move_the_cuts(session: Session, pytester: pytest.Pytester) -> None:
+    """Another machine has measured other times, or none."""
+    plan = ("--rmq-shard=1/3", "--rmq-plan", "--rmq-seed=1")
+    before = session(SCENARIOS, *plan)
+    (pytester.path / "reports" / "slow").mkdir(parents=True)
+    slow = manifest("slow", scenario("test_scenarios.py::test_b", seconds=900))
+    (pytester.path / "reports" / "slow" / "manifest.json").write_text(json.dumps(slow))
+    after = session(SCENARIOS, *plan)
+
+    before.stdout.fnmatch_lines(
+        ["*in 1 plays*", "left out, belongs to shard 2/3: *", "left out, belongs to shard 3/3: *"]
+    )
+    assert [line for line in before.outlines if "left out" in line] == [x for x in after.outlines if "left out" in x]
+
+
+def test_more_shards_than_plays_are_refused(session: Session) -> None:
+    result = session(SCENARIOS, "--rmq-shard=1/4")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: --rmq-shard: got 1/4; expected at most 3 shards*take fewer shards*"])
+
+
+def test_what_is_no_shard_is_refused(session: Session) -> None:
+    result = session(SCENARIOS, "--rmq-shard=3/2")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: --rmq-shard: got 3/2; expected I/N*"])
+
+
+STOPPED = SCENARIOS.replace("def test_b(): holds()", "def test_b(): raise NotHealed('we failed')").replace(
+    "def test_c(): holds()", "def test_c(): raise KeyboardInterrupt"
+)
+
+
+def test_a_run_goes_on_where_it_was_stopped(session: Session, pytester: pytest.Pytester) -> None:
+    assert session(STOPPED).ret == pytest.ExitCode.INTERRUPTED
+    stopped = newest(pytester)
+    assert [one.partition("::")[2] for one in stopped["not_reached"]] == ["test_c", "test_d"]
+
+    result = session(SCENARIOS, "-v", f"--rmq-resume={stopped['run']}")
+
+    assert result.ret == pytest.ExitCode.OK
+    assert ran(result) == {"b", "c", "d"}
+    result.stdout.fnmatch_lines(
+        [
+            f"*seed {stopped['seed']} (resumed from {stopped['run']})*",
+            f"left out, passed already in {stopped['run']}: N1",
+        ]
+    )
+    assert newest(pytester)["seed"] == stopped["seed"]
+
+
+def test_a_run_that_was_killed_can_be_resumed(session: Session, pytester: pytest.Pytester) -> None:
+    session(SCENARIOS.replace("def test_c(): holds()", "def test_c(): import os; os._exit(9)"))
+    killed = newest(pytester)
+    assert (killed["unfinished"], killed["exit_status"]) == (True, None)
+    assert ran(session(SCENARIOS, "-v", f"--rmq-resume={killed['run']}")) == {"c", "d"}
+    assert "unfinished" not in newest(pytester)
+
+
+def test_a_failed_verdict_stays_red(session: Session, pytester: pytest.Pytester) -> None:
+    session(SCENARIOS.replace("def test_b(): holds()", "def test_b(): broken()"))
+    run = newest(pytester)["run"]
+
+    result = session(SCENARIOS.replace("test_d", "test_e"), "-v", f"--rmq-resume={run}")
+
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert ran(result) == {"e"}
+    result.stdout.fnmatch_lines([f"RED already in {run}, a verdict is never retried: N2", "K1   passed*"])
+
+
+def test_a_chain_of_resumed_runs(session: Session, pytester: pytest.Pytester) -> None:
+    for stop in ("b", "c"):
+        resume = [f"--rmq-resume={newest(pytester)['run']}"] if manifests(pytester) else []
+        session(
+            SCENARIOS.replace(f"def test_{stop}(): holds()", f"def test_{stop}(): raise KeyboardInterrupt"), *resume
+        )
+    assert ran(session(SCENARIOS, "-v", f"--rmq-resume={newest(pytester)['run']}")) == {"c", "d"}
+
+
+def test_a_run_of_another_thing_is_refused(session: Session, pytester: pytest.Pytester) -> None:
+    session(SCENARIOS, "--rmq-seed=1")
+    result = session(SCENARIOS, "--rmq-seed=2", "--rmq-version=4.3", f"--rmq-resume={newest(pytester)['run']}")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: --rmq-resume: got *version was 3.10, here 4.3; seed was 1, here 2*"])
+    assert len(manifests(pytester)) == 1
+
+
+def test_a_run_that_is_not_there_is_refused(session: Session) -> None:
+    result = session(SCENARIOS, "--rmq-resume=nothing")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: --rmq-resume: got nothing; expected the name of a run*"])

@@ -4,11 +4,13 @@ SHELL := /bin/bash
 PATH := $(PATH):/usr/local/go/bin
 export PATH
 TOPOLOGY ?= 3node
+PROFILE ?= gate
+N ?= 10
 RESULTS := reports/allure-results
 PY := .venv/bin/python
 PYTEST := .venv/bin/pytest
 
-.PHONY: help verify test unit live sabotage lines report images engine environment clean
+.PHONY: help verify nightly test unit live sabotage lines gate bench soak options report images engine environment clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -24,9 +26,12 @@ images: engine environment  ## the images of the default line, pulled or built (
 
 verify: images  ## the verification run on the reference stack, with its reports
 	@rm -rf $(RESULTS)
-	@mkdir -p reports; status=0; $(PYTEST) suites/ --rmq-topology=$(TOPOLOGY) --alluredir=$(RESULTS) --junitxml=reports/junit.xml || status=$$?; \
+	@mkdir -p reports; status=0; $(PYTEST) suites/ --rmq-topology=$(TOPOLOGY) --rmq-profile=$(PROFILE) --alluredir=$(RESULTS) --junitxml=reports/junit.xml || status=$$?; \
 	 scripts/report.sh $(RESULTS) reports/allure-report || echo "verify: the HTML report was not built; the verdict stands"; \
 	 exit $$status
+
+nightly:  ## everything on this line and topology, with its reports
+	@$(MAKE) --no-print-directory verify PROFILE=nightly
 
 test: images  ## ruff, mypy, unit, plugin, contract and sabotage tests
 	.venv/bin/ruff check .
@@ -47,6 +52,18 @@ live: images  ## each fault measured at the affected peer (not part of `make tes
 lines: engine environment  ## a cluster of each RabbitMQ line: formed, loaded through the VIP, its leader killed
 	@.venv/bin/rmqha images build --all-lines
 	$(PY) scripts/lines.py
+
+gate: images  ## bad and harmless configurations that the gate has not judged yet: docs/gate.md
+	$(PY) -m tests.gate.run_mutants --missing
+
+bench: images  ## what the harness costs: bring-up, rates, ledger, our share (RUN=folder of a run)
+	@$(PY) -m scripts.bench $(if $(RUN),--run $(RUN))
+
+soak: images  ## the gate N times unattended (N=10 PROFILE=gate MINUTES=limit), each with its seed and evidence
+	@$(PY) -m scripts.soak --runs $(N) --profile $(PROFILE) $(if $(MINUTES),--minutes $(MINUTES))
+
+options: environment  ## docs/options.md from the table of settings
+	@$(PY) -m scripts.options
 
 report:  ## the allure HTML from the last results
 	@scripts/report.sh $(RESULTS) reports/allure-report

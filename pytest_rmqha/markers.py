@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import math
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -59,7 +60,7 @@ def rmq_slo(**budgets: float) -> Mapping[str, float]:
     for name, value in budgets.items():
         if name not in BUDGETS:
             raise _unknown("budget", name, BUDGETS)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
             raise UserInputError(f"budget {name}", repr(value), "seconds, a number above 0", "correct it")
     if not budgets:
         raise UserInputError("budgets", "none", ", ".join(BUDGETS), "name at least one")

@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 
-from pytest_rmqha import hookspecs, live, manifest, plan, resuming, running_manifest, selection, shards
+from pytest_rmqha import hookspecs, live, manifest, plan, readiness, resuming, running_manifest, selection, shards
 from pytest_rmqha.capabilities import Lack
 from pytest_rmqha.catalogue import Scenario
 from pytest_rmqha.config.folder import layered
 from pytest_rmqha.config.origin import origin_lines
-from pytest_rmqha.errors import UserInputError
+from pytest_rmqha.errors import HarnessError, UserInputError
 from pytest_rmqha.estimates import Estimates
 from pytest_rmqha.markers import MARKERS, MARKS, read
 from pytest_rmqha.opening import configuration_folders
@@ -160,10 +160,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     try:
         shape = config.hook.pytest_rmqha_topology(config=config)
         config.stash[TOPOLOGY] = shape
+        readiness.refuse_files(config.stash[SETTINGS], shape)
         settled = resuming.settled(config).settled
         found = selection.select(ours, config.stash[SETTINGS], shape, capabilities, settled)
         selection.refuse_mixed_plays(found.runs)
-    except UserInputError as error:
+        if not _only_looking(config) and any("rmq_stack" in getattr(item, "fixturenames", ()) for item in found.runs):
+            readiness.refuse_machine(config.stash[SETTINGS])
+    except (UserInputError, HarnessError) as error:
         raise pytest.UsageError(str(error)) from None
     shard = config.stash[SETTINGS].shard
     if shard is not None:

@@ -49,7 +49,9 @@ def declared_topology(settings: Settings, *, with_docker: bool) -> Topology:
         raise UserInputError("compose file", str(file), "a readable compose file", f"correct it: {error}") from None
     if not isinstance(config, dict):
         raise UserInputError("compose file", str(file), "a mapping with services and networks", "name a compose file")
-    if "include" in config or any("extends" in (body or {}) for body in (config.get("services") or {}).values()):
+    services = config.get("services")
+    bodies = services.values() if isinstance(services, dict) else ()
+    if "include" in config or any(isinstance(body, dict) and "extends" in body for body in bodies):
         raise UserInputError(
             "compose file",
             f"{file} includes or extends other files",

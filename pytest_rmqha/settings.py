@@ -183,6 +183,9 @@ def resolve(
             found[knob.name] = knob.read(text, beside_ini if source == "ini" else here)
         except values.BadValue as bad:
             raise UserInputError(label, text, bad.allowed, bad.remedy) from None
+        except OSError as error:
+            remedy = f"give this user the right to it: {error.filename}: {error.strerror}"
+            raise UserInputError(label, text, "a place that this user can look at", remedy) from None
     assert set(found) | {"sources"} == {field.name for field in fields(Settings)}, "table and dataclass differ"
     return Settings(**found, sources=sources)
 

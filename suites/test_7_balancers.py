@@ -198,7 +198,8 @@ def test_new_connections_spread_over_all_brokers_before_a_broker_dies_and_after_
 def test_the_management_api_behind_the_vip_lets_one_log_in_before_during_and_after_each_failover(observe, budget):
     seen = observe(a_broker_and_then_haproxy_die_while_everybody_looks_on)
 
-    assert {when: look.name for when, look in seen.looks.items()} == dict.fromkeys(seen.looks, seen.cluster_name)
+    for when, look in seen.looks.items():
+        assert look.name in seen.cluster_names, f"{when}: {look.name} is none of {set(seen.cluster_names)}"
     took = {when: look.logged_in_after for when, look in seen.looks.items()}
     assert took[DEAD] < BROKER_KILL.seconds, f"logged in {took[DEAD]:.1f} s after the broker's death"
     assert took[MOVED] < BALANCER_FAILOVER.seconds, f"logged in {took[MOVED]:.1f} s after haproxy's death"

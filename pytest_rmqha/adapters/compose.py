@@ -78,7 +78,12 @@ class ComposeProject:
         command = ["docker", "compose", *(part for f in self.files for part in ("-f", f)), *arguments]
         try:
             done = subprocess.run(
-                command, capture_output=True, text=True, timeout=within, env={**os.environ, **self.environment}
+                command,
+                capture_output=True,
+                text=True,
+                timeout=within,
+                env={**os.environ, **self.environment},
+                start_new_session=True,  # Ctrl-C is for pytest, which then takes down what there is
             )
         except subprocess.TimeoutExpired:
             raise StackNotUp(f"docker compose {arguments[0]} did not end within {within:.0f} s") from None
@@ -111,7 +116,15 @@ class ComposeProject:
         """Remove containers, networks and volumes of the project, whatever state each is in; a second call finds nothing.
 
         A container that isn't running can't be killed, and ``compose kill`` then fails as a whole: its failure says nothing.
+        An interrupt is heeded when all is removed; a second one at once.
         """
+        try:
+            self._remove()
+        except KeyboardInterrupt:
+            self._remove()
+            raise
+
+    def _remove(self) -> None:
         with contextlib.suppress(StackNotUp):
             self._run("kill", within=30)
         self._run("down", "-v", "-t", "0", "--remove-orphans", within=90)

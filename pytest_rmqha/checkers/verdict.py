@@ -118,11 +118,18 @@ def bounded(lines: Iterable[str], most: int = MOST_EVIDENCE) -> tuple[str, ...]:
 
 
 def runs(numbers: Iterable[int], shown: int = RUNS_SHOWN) -> str:
-    """Ascending numbers as ``3–5, 9``, at most ``shown`` stretches."""
-    stretches: list[tuple[int, int]] = []
+    """Ascending numbers as ``3–5, 9``, at most ``shown`` stretches; the others are counted, never kept (five million can be)."""
+    told: list[str] = []
+    count, first, last = 0, 0, -2
     for number in numbers:
-        if stretches and number == stretches[-1][1] + 1:
-            stretches[-1] = (stretches[-1][0], number)
-        else:
-            stretches.append((number, number))
-    return ", ".join(bounded((str(a) if a == b else f"{a}–{b}" for a, b in stretches), shown))
+        if number == last + 1:
+            last = number
+            continue
+        if 0 < count <= shown:
+            told.append(str(first) if first == last else f"{first}–{last}")
+        count, first, last = count + 1, number, number
+    if 0 < count <= shown:
+        told.append(str(first) if first == last else f"{first}–{last}")
+    if count > shown:
+        told.append(f"and {count - shown} more")
+    return ", ".join(told)

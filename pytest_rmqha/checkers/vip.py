@@ -73,14 +73,15 @@ def stretches(events: Iterable[Event], address: str, window: Window | None = Non
 def interruptions(found: Sequence[Stretch]) -> int:
     """How often clients lost the address: each change of the sole holder and each stretch without one counts once.
 
-    What comes before the first sole holder interrupts nobody.
+    What comes before the first sole holder interrupts nobody. A stretch in which a member did not answer counts only if
+    another one holds the address after it.
     """
     count = 0
     before: str | None = None
     interrupted = False
     for stretch in found:
         if stretch.sole is None:
-            interrupted = before is not None
+            interrupted = before is not None and (interrupted or stretch.outcome is not Outcome.UNDECIDED)
         else:
             count += before is not None and (interrupted or stretch.sole != before)
             before, interrupted = stretch.sole, False

@@ -9,6 +9,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pytest_rmqha import readiness
 from pytest_rmqha.adapters import keeping, leftovers
 from pytest_rmqha.adapters.compose import read_config
 from pytest_rmqha.errors import UserInputError
@@ -39,6 +40,8 @@ def run_up(arguments: argparse.Namespace) -> int:
 
     settings = resolve(option, os.environ, lambda _: None, here=Path.cwd(), beside_ini=Path.cwd())
     topology = from_compose(read_config(settings.topology_file, {}), settings.topology_name)
+    readiness.refuse_files(settings, topology)
+    readiness.refuse_machine(settings)
     name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     stack = make_stack(settings, topology, name, settings.reports / name, print)
     began = time.monotonic()

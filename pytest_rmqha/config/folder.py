@@ -119,7 +119,10 @@ def files_of(folder: Path, member: str, role: str) -> Mapping[str, ConfigFile]:
 
 
 def _files_in(place: Path) -> list[Path]:
-    return sorted(path for path in place.iterdir() if path.is_file()) if place.is_dir() else []
+    """A link to nothing is one of them: reading it says so."""
+    if not place.is_dir():
+        return []
+    return sorted(path for path in place.iterdir() if path.is_file() or (path.is_symlink() and not path.exists()))
 
 
 def _folders_in(place: Path) -> list[Path]:

@@ -52,7 +52,7 @@ class Seen:
 
     history: History
     victim: str
-    cluster_name: str
+    cluster_names: frozenset[str]
     struck_holder: str
     new_holder: str
     looks: dict[str, Look]
@@ -94,7 +94,7 @@ def a_broker_and_then_haproxy_die_while_everybody_looks_on(stage: Stage) -> Seen
     return Seen(
         workload.history,
         str(victim),
-        str(stage.cluster.any_answering().api.get("cluster-name")["name"]),
+        frozenset(str(node.api.get("cluster-name")["name"]) for node in stage.cluster.nodes),
         str(holder),
         str(other),
         looks,

@@ -110,12 +110,19 @@ def _await_connected(cluster: Cluster, client: str) -> str:
 
 
 def _consumer_on(victim: Node, workload: Workload, cluster: Cluster) -> tuple[str, int]:
-    """(a consumer on the victim, how many the queue has now): more of them until the balancer sends one there."""
-    for number in range(MOST_CONSUMERS):
-        role = f"c.again.{number}"
-        workload.wire.ask("consume", role=role, queue=QUEUE)
-        if _await_connected(cluster, role) == victim.name:
-            return role, number + 2  # the load's own is one
+    """(a consumer on the victim, how many the queue has now).
+
+    As many at once as there are brokers: one by one, in step with the prober's connections, each would be dealt to the same
+    broker.
+    """
+    brokers = len(cluster.nodes)
+    for first in range(0, MOST_CONSUMERS, brokers):
+        roles = [f"c.again.{first + number}" for number in range(brokers)]
+        for role in roles:
+            workload.wire.ask("consume", role=role, queue=QUEUE)
+        for role in roles:
+            if _await_connected(cluster, role) == victim.name:
+                return role, first + brokers + 1  # the load's own is one
     raise NoVerdict(f"no consumer got {victim} in {MOST_CONSUMERS} tries")
 
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import docker
@@ -13,6 +14,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SCENARIO = "killing_the_holders_host"
+MOMENTS = ("bring-up", "fault", "teardown")
 
 
 def left_of_ours() -> list[str]:
@@ -31,15 +33,18 @@ def started_run(reports: Path) -> subprocess.Popen[str]:
 
 
 def until(moment: str, reports: Path) -> None:
-    """``bring-up``: containers exist. ``fault``: a balancer is dead, the fault is in effect."""
-    deadline = time.monotonic() + 120
+    """``bring-up``: containers exist. ``fault``: a balancer is dead. ``teardown``: the timeline is written, containers go."""
+    client = docker.from_env()
+    deadline = time.monotonic() + 180
     while time.monotonic() < deadline:
-        containers = docker.from_env().containers.list(all=True, filters={"label": "rmqha.run"})
+        containers = client.containers.list(all=True, filters={"label": "rmqha.run"}, ignore_removed=True)
         if moment == "bring-up" and containers:
             return
         if moment == "fault" and any(c.status == "exited" and "-lb" in c.name for c in containers):
             return
-        time.sleep(0.2)
+        if moment == "teardown" and list(reports.glob("*/timeline.jsonl")) and containers:
+            return
+        time.sleep(0.1)
     pytest.fail(f"the run did not reach {moment}")
 
 
@@ -49,7 +54,7 @@ def nothing_else_runs() -> None:
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("moment", ["bring-up", "fault"])
+@pytest.mark.parametrize("moment", MOMENTS)
 def test_an_interrupted_run_leaves_nothing_and_keeps_its_evidence(
     tmp_path: Path, how: signal.Signals, moment: str
 ) -> None:
@@ -64,22 +69,49 @@ def test_an_interrupted_run_leaves_nothing_and_keeps_its_evidence(
     assert (tmp_path / "junit.xml").exists(), output[-2000:]
 
 
-def test_what_a_killed_run_left_is_removed_by_clean_and_nothing_else(tmp_path: Path) -> None:
-    client = docker.from_env()
-    stranger = client.containers.create("rmqha/base:bookworm", ["sleep", "60"], labels={"somebody": "else"})
+@pytest.fixture
+def stranger() -> Iterator[str]:
+    """Somebody else's container, with labels of its own; it must be there afterwards."""
+    container = docker.from_env().containers.create("rmqha/base:bookworm", ["sleep", "60"], labels={"somebody": "else"})
+    yield str(container.id)
+    container.remove(force=True)
+
+
+def killed_run(moment: str, reports: Path) -> set[str]:
+    """Names of what a run left that was killed at that moment."""
+    run = started_run(reports)
+    until(moment, reports)
+    run.kill()
+    run.communicate(timeout=30)
+    left = set(left_of_ours())
+    assert left, "the run left nothing: there was nothing to clean"
+    return left
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_what_a_killed_run_left_is_removed_by_the_next_start_and_nothing_else(
+    tmp_path: Path, moment: str, stranger: str
+) -> None:
+    left = killed_run(moment, tmp_path / "killed")
+
+    following = started_run(tmp_path / "following")
     try:
-        run = started_run(tmp_path)
-        until("bring-up", tmp_path)
-        run.kill()
-        run.communicate(timeout=30)
-        assert left_of_ours(), "the run left nothing: there was nothing to clean"
-
-        done = subprocess.run(
-            [str(Path(sys.executable).parent / "rmqha"), "clean"], capture_output=True, text=True, timeout=120
-        )
-
-        assert done.returncode == 0, done.stderr
-        assert left_of_ours() == []
-        assert client.containers.get(stranger.id).id == stranger.id
+        until("bring-up", tmp_path / "following")
+        assert not left & set(left_of_ours())
     finally:
-        stranger.remove(force=True)
+        following.send_signal(signal.SIGINT)
+        output, _ = following.communicate(timeout=150)
+
+    assert left_of_ours() == [], output[-2000:]
+    assert docker.from_env().containers.get(stranger)
+
+
+def test_what_a_killed_run_left_is_removed_by_clean_and_nothing_else(tmp_path: Path, stranger: str) -> None:
+    killed_run("fault", tmp_path)
+
+    clean = [str(Path(sys.executable).parent / "rmqha"), "clean"]
+    done = subprocess.run(clean, capture_output=True, text=True, timeout=120)
+
+    assert done.returncode == 0, done.stderr
+    assert left_of_ours() == []
+    assert docker.from_env().containers.get(stranger)

@@ -28,7 +28,7 @@ def test_ram(): holds()
 def test_campaign(): holds()
 
 @pytest.mark.rmq_scenario("P2")
-@pytest.mark.rmq_variant("autoheal")
+@pytest.mark.rmq_variant("preempt")
 def test_variant(): holds()
 """
 
@@ -54,7 +54,7 @@ def test_somebodys_own_configuration_meets_promises_only(session: Session, pytes
     result.stdout.fnmatch_lines_random(
         [
             "left out, a demonstration sets an unsafe thing itself: it runs on *: N8 C2 (2 tests)",
-            "left out, variant autoheal changes the reference configuration*: P2",
+            "left out, variant preempt changes the reference configuration*: P2",
             "L8   passed*",
         ]
     )

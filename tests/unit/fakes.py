@@ -193,7 +193,8 @@ class World:
     def _says(self, service: str, command: tuple[str, ...]) -> Answer:
         """``ip addr`` and ``pgrep``: the holders, and (service, program) in ``stopped``, dead, or ``frozen``, in state T."""
         if command[0] == "ip":
-            return Answer(out="inet 192.0.2.100/32" if service in self.holders else "")
+            own = "1: lo    inet 127.0.0.1/8 scope host lo\n"
+            return Answer(out=own + ("2: eth0    inet 192.0.2.100/32 scope global" if service in self.holders else ""))
         if command[0] == "pgrep":
             program, in_state_t = (service, command[-1]), "T" in command
             if program in self.stopped:

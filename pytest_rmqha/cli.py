@@ -6,14 +6,14 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from pytest_rmqha.commands import clean, config, doctor, images, report, up
+from pytest_rmqha.commands import clean, config, doctor, images, report, run, up
 from pytest_rmqha.errors import HarnessError, UserInputError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="rmqha", description="commands around a verification run")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (doctor, images, config, up, report, clean):
+    for command in (doctor, images, config, run, up, report, clean):
         command.add(subparsers)
     parsed = parser.parse_args(arguments)
     try:

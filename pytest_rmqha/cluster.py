@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from pytest_rmqha.clock import now
 from pytest_rmqha.errors import HarnessError, InvariantNotUpheld, ToolFailed
@@ -19,6 +19,7 @@ from pytest_rmqha.outside import BrokerApi, Containers
 from pytest_rmqha.timeline import Timeline
 from pytest_rmqha.waiting import Budget, await_match, seconds
 
+T = TypeVar("T")
 VOLATILE = (
     "rabbit_version", "rabbitmq_version", "product_name", "product_version", "rabbitmq_definition_format",
     # From 4.0 on, said of the exporting node: a cluster that nobody has named is called after whoever is asked.
@@ -165,7 +166,7 @@ class Cluster:
             leads = replicas.leader if replicas.state == "running" else None
             return leads if leads is None or leads in via.running_peers() else None
 
-        leader = await_match(
+        leader = self._await(
             ask,
             lambda leader: leader not in (None, other_than.name),
             what=f"a leader of {queue} other than {other_than}",
@@ -180,7 +181,7 @@ class Cluster:
 
     def await_synced(self, queue: str, *, copies: int, within: Budget = seconds(30)) -> Replicas:
         """Wait until ``copies`` replicas, the leader among them, are in sync."""
-        return await_match(
+        return self._await(
             lambda: self.replicas(queue),
             lambda r: len(r.in_sync) >= copies and r.in_sync >= r.members,
             what=f"{copies} replicas of {queue} in sync",
@@ -191,7 +192,7 @@ class Cluster:
     def await_rejoined(self, node: Node, *, within: Budget = seconds(60)) -> None:
         """Wait until every node sees every node running, ``node``'s own view included."""
         everybody = frozenset(n.name for n in self.nodes)
-        await_match(
+        self._await(
             lambda: [n.running_peers() for n in self.nodes],
             lambda views: all(v == everybody for v in views),
             what=f"{node} back in the view of every node",
@@ -202,7 +203,7 @@ class Cluster:
     def await_members(self, queue: str, *wanted: Node, within: Budget = seconds(20)) -> None:
         """Wait until each of ``wanted`` has a replica of the queue, in sync or not."""
         names = {node.name for node in wanted}
-        await_match(
+        self._await(
             lambda: self.replicas(queue).members,
             lambda members: names <= members,
             what=f"replicas of {queue} on {', '.join(map(str, wanted))}",
@@ -212,7 +213,7 @@ class Cluster:
 
     def await_messages(self, queue: str, count: int, *, via: Node | None = None, within: Budget = seconds(15)) -> None:
         """Wait until the queue reports exactly ``count`` messages (its statistics lag by the collection interval)."""
-        await_match(
+        self._await(
             lambda: self.replicas(queue, via).messages,
             lambda n: n == count,
             what=f"{count} messages in {queue}",
@@ -233,7 +234,7 @@ class Cluster:
             is_settled = looked[-1][0] - looked[0][0] >= 5.5 and len(recent) >= 4 and len(set(recent)) == 1
             return looked[-1][1] if is_settled else None
 
-        count = await_match(
+        count = self._await(
             ask,
             lambda n: n is not None,
             what=f"a settled count of {queue}",
@@ -265,7 +266,7 @@ class Cluster:
             keys["x-queue-master-locator"] = "client-local"
         via.api.put_queue(self.vhost, queue, keys, durable=durable, node=home.name if home else None)
         if home is not None:
-            await_match(
+            self._await(
                 lambda: self.replicas(queue).leader,
                 lambda leader: leader == home.name,
                 what=f"{queue} led by {home}",
@@ -279,6 +280,11 @@ class Cluster:
         export = {k: v for k, v in node.api.definitions().items() if k not in VOLATILE}
         ordered = {k: sorted(v, key=_sort_key) if isinstance(v, list) else v for k, v in export.items()}
         return hashlib.sha256(json.dumps(ordered, sort_keys=True).encode()).hexdigest()
+
+    def _await(self, ask: Callable[[], T], matches: Callable[[T], bool], *, what: str, within: Budget, **how: Any) -> T:
+        """Every wait of the cluster's is one for the brokers, and on the timeline."""
+        with self.timeline.waiting(what):
+            return await_match(ask, matches, what=what, within=within, **how)
 
     def at_once(self, verb: Callable[[Node], object], nodes: Sequence[Node] | None = None) -> None:
         """Do the same to several nodes at the same moment, one thread each; the first error is raised afterwards."""

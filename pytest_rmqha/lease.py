@@ -171,7 +171,8 @@ def lease(
     stack.leases += 1
     vhost = "rmqha." + re.sub(r"[^A-Za-z0-9]+", "-", name)[:60]
     try:
-        stack.steady.wait(within=seconds(60), error=StackNotUp, what=f"steady state before {name}")
+        with stack.timeline.waiting("steady state before"):
+            stack.steady.wait(within=seconds(60), error=StackNotUp, what=f"steady state before {name}")
         _make_vhost(stack, vhost)
     except BaseException:
         stack.worn = True

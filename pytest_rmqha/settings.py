@@ -5,6 +5,7 @@ Precedence: option ``--rmq-x``, environment ``RMQ_X``, ini ``rmq_x``, default. E
 
 from __future__ import annotations
 
+import os
 import random
 import shlex
 from collections.abc import Callable, Mapping, Sequence
@@ -152,7 +153,8 @@ class Settings:
             for knob in KNOBS
             if self.sources[knob.name].startswith("environment") and knob.name != "seed"
         ]
-        words += ["pytest", *(shlex.quote(argument) for argument in arguments)]
+        program = "rmqha run --" if os.environ.get("RMQHA_RUNNER") else "pytest"
+        words += [program, *(shlex.quote(argument) for argument in arguments)]
         if self.sources["seed"] != "option":
             words.append(f"--rmq-seed={self.seed}")
         return " ".join(words)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_rmqha.adapters.engine import FileToPut
 from pytest_rmqha.adapters.haproxy import OWN_FILE, own_page
+from pytest_rmqha.adapters.route import refuse_unreachable
 from pytest_rmqha.config.origin import topology_to_import
-from pytest_rmqha.config.override import proxies_for
+from pytest_rmqha.config.override import CLIENT_HOST, TOXIPROXY_HOST, host_of, proxies_for
 from pytest_rmqha.errors import StackNotUp, ToolFailed, UserInputError
 from pytest_rmqha.waiting import await_match, seconds
 
@@ -68,6 +69,7 @@ def _copy(stack: Stack, service: str, secrets: Sequence[FileToPut]) -> None:
 def start_links(stack: Stack) -> None:
     assert stack.proxies is not None
     stack.project.start("rmqha-toxiproxy")
+    refuse_unreachable(stack.engine, "rmqha-toxiproxy", host_of(stack.topology, TOXIPROXY_HOST), 8474)
     prefix = stack.topology.subnet.split("/")[1]
     script = "\n".join(f"ip addr add {m.address}/{prefix} dev eth0" for m in stack.link_map) + "\nip -4 -o addr show"
     answer = stack.engine.in_network_of("rmqha-toxiproxy", stack.images["balancer"], script)
@@ -86,7 +88,15 @@ def start_links(stack: Stack) -> None:
     stack.proxies.populate(proxies_for(stack.link_map))
 
 
+def refuse_unreachable_client(stack: Stack) -> None:
+    """The load client listens nowhere: it is there as soon as it runs, and the refusal of a connection is an answer."""
+    refuse_unreachable(stack.engine, "rmqha-client", host_of(stack.topology, CLIENT_HOST), 8474)
+
+
 def await_listeners(stack: Stack) -> None:
+    if not stack.link_map:
+        refuse_unreachable_client(stack)
+
     def closed() -> list[str]:
         for node in stack.nodes:
             if node.state() == "exited":

@@ -150,6 +150,7 @@ def _base(client: docker.DockerClient, spec: ImageSpec, puller: Puller, say: Say
 PROGRAMS: Mapping[str, str] = {
     "broker": "rabbitmqctl version; erl -noshell -eval 'io:format(\"Erlang ~s\",[erlang:system_info(otp_release)]),halt().'",
     "balancer": "haproxy -v | head -n 1; keepalived --version 2>&1 | head -n 1; nft --version",
+    "runner": "python3 --version; docker --version; docker compose version",
     "client": "python3 -c 'import sys, pika, rmqha_client.session; print(sys.version.split()[0], \"pika\", pika.__version__)'",
 }
 

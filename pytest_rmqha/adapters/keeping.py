@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from pytest_rmqha.adapters import leftovers
+from pytest_rmqha.adapters import bring_up, leftovers
 from pytest_rmqha.adapters.engine import Engine
 from pytest_rmqha.adapters.haproxy import OWN_PORT, OWN_URI
 from pytest_rmqha.adapters.run_secrets import Secrets
@@ -91,7 +91,9 @@ def attach(stack: Stack) -> None:
                 "a run has ended in a variant of it: take it down (rmqha down) and start a new one",
             )
     with stack.timeline.waiting("steady state of the kept stack"):
+        stack.come_near()
         _start_client(stack)
+        bring_up.refuse_unreachable_client(stack)
         stack.steady.wait(within=seconds(60), error=StackNotUp, what=f"the kept stack {stack.run} in steady state")
     stack.connect()
 

@@ -84,6 +84,7 @@ def _state_and_start(pid: int) -> tuple[str, str]:
 
 
 def found() -> list[LeftRun]:
+    """Runners first: one that is removed before the run inside it makes nothing anew."""
     client = docker.from_env(timeout=60)
     only: dict[str, Any] = {"label": RUN}
     things: dict[str, list[Any]] = {}
@@ -96,11 +97,17 @@ def found() -> list[LeftRun]:
         its = dict(thing.labels if hasattr(thing, "labels") else (thing.attrs.get("Labels") or {}))
         things.setdefault(its[RUN], []).append(thing)
         labels[its[RUN]] = {**its, **labels.get(its[RUN], {})}
-    return [LeftRun(run, owner_is_alive(labels[run]), tuple(of), KEPT in labels[run]) for run, of in things.items()]
+    return [
+        LeftRun(run, owner_is_alive(labels[run]), tuple(things[run]), KEPT in labels[run])
+        for run in sorted(things, key=lambda run: labels[run].get("rmqha.role") != "runner")
+    ]
 
 
 def remove(run: LeftRun, say: Callable[[str], None]) -> bool:
-    """Containers first (with their anonymous volumes), then what they used. False if the engine kept something."""
+    """Containers first (with their anonymous volumes), then what they used. False if the engine kept something.
+
+    A runner, which is not of the run, may still be in its network: it is taken out.
+    """
     whole = True
     for thing in run.things:
         name = getattr(thing, "name", thing.id)
@@ -108,6 +115,7 @@ def remove(run: LeftRun, say: Callable[[str], None]) -> bool:
             if hasattr(thing, "exec_run"):
                 thing.remove(force=True, v=True)
             else:
+                _empty(thing)
                 thing.remove()
         except docker.errors.NotFound:
             continue
@@ -117,6 +125,14 @@ def remove(run: LeftRun, say: Callable[[str], None]) -> bool:
             continue
         say(f"removed {name} of run {run.name}")
     return whole
+
+
+def _empty(thing: Any) -> None:
+    """A network without anybody in it, which else can't be removed."""
+    if hasattr(thing, "disconnect"):
+        thing.reload()
+        for container in thing.attrs.get("Containers") or {}:
+            thing.disconnect(container, force=True)
 
 
 def sweep(say: Callable[[str], None]) -> int:

@@ -8,19 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
 import shlex
-import socket
 import tarfile
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import docker
 import requests
 
-from pytest_rmqha.adapters import leftovers
+from pytest_rmqha.adapters import own_container
 from pytest_rmqha.adapters.engine import RUN_LABEL, TROUBLE, FileToPut
 from pytest_rmqha.config.folder import ConfigFile, paths_wanted
 from pytest_rmqha.config.origin import Files
@@ -146,13 +143,9 @@ say(Severity, File, Line, Text) ->
 
 def owner_labels(run: str) -> dict[str, str]:
     """The labels by which ``leftovers`` finds what a dead run left."""
-    boot = Path("/proc/sys/kernel/random/boot_id")
     return {
         RUN_LABEL: run,
-        "rmqha.pid": str(os.getpid()),
-        "rmqha.host": socket.gethostname(),
-        "rmqha.boot-id": boot.read_text().strip() if boot.exists() else "",
-        "rmqha.start": leftovers.start_of(os.getpid()),
+        **own_container.owner_labels(),
         "rmqha.started": f"{time.time():.0f}",
     }
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import socket
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -14,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_rmqha import clock, data
-from pytest_rmqha.adapters import bring_up, evidence, keeping, leftovers
+from pytest_rmqha.adapters import bring_up, evidence, keeping, own_container
 from pytest_rmqha.adapters.bring_up import ADMIN
 from pytest_rmqha.adapters.compose import ComposeProject
 from pytest_rmqha.adapters.engine import RUN_LABEL, Engine
@@ -31,6 +29,7 @@ from pytest_rmqha.cluster import Cluster, Node
 from pytest_rmqha.config.folder import ConfigFile, layered
 from pytest_rmqha.config.override import (
     DISTRIBUTION_PORTS,
+    RUNNER_HOST,
     TOXIPROXY_HOST,
     host_of,
     link_addresses,
@@ -78,10 +77,7 @@ class Stack:
         self.link_map = link_addresses(self.topology)
         labels = {
             RUN_LABEL: self.run,
-            "rmqha.pid": str(os.getpid()),
-            "rmqha.host": socket.gethostname(),
-            "rmqha.boot-id": _boot_id(),
-            "rmqha.start": leftovers.start_of(os.getpid()),
+            **own_container.owner_labels(),
             "rmqha.started": f"{time.time():.0f}",
             keeping.DIGEST: self.digest(),
         }
@@ -251,6 +247,7 @@ class Stack:
             )
         with self._timed("create containers"):
             self.project.create()
+            self.come_near()
             bring_up.copy_files(self)
         if self.link_map:
             with self._timed("link proxies"):
@@ -267,6 +264,10 @@ class Stack:
             self.steady.wait(within=seconds(60), error=StackNotUp, what="the stack in steady state after bring-up")
         self.connect()
 
+    def come_near(self) -> None:
+        """Into the run's network, where this process is in a runner; the network exists."""
+        own_container.join(self.engine, host_of(self.topology, RUNNER_HOST))
+
     def connect(self) -> None:
         """The stack stands: reach the load client, make its user, watch the balancers and the VIP."""
         self._raw_wire = Wire(self.engine.attach("rmqha-client"), self._client_event)
@@ -276,7 +277,7 @@ class Stack:
         self._start_watches()
 
     def disconnect(self) -> None:
-        """Stop watching and end the load client; the stack stands."""
+        """Stop watching, end the load client and go out of the run's network; the stack stands."""
         for watch in self._watches:
             watch.stop()
         self._watches.clear()
@@ -285,6 +286,7 @@ class Stack:
                 self.wire.ask("bye", within=3)
             self._raw_wire.close()
             self.wire = None
+        own_container.leave(self.engine)
 
     def down(self) -> None:
         self.disconnect()
@@ -331,10 +333,3 @@ class _Timed:
     def __exit__(self, *_: object) -> None:
         self.stack.took[self.label] = time.monotonic() - self.start
         self.stack.timeline.add("wait.end", f"bring-up: {self.label}")
-
-
-def _boot_id() -> str:
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return ""

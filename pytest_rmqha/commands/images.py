@@ -11,6 +11,7 @@ from pathlib import Path
 from pytest_rmqha import setting_values as values
 from pytest_rmqha.adapters.images import default_line, ensure, missing, programs
 from pytest_rmqha.errors import UserInputError
+from pytest_rmqha.images.runner import runner_spec
 from pytest_rmqha.images.spec import LINES, ROLES, wanted
 
 
@@ -19,6 +20,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     parser.add_argument("act", choices=("list", "build", "verify"), help="verify builds, too, and starts the programs")
     parser.add_argument("--line", default=default_line(), help=f"RabbitMQ line: {', '.join(LINES)}")
     parser.add_argument("--all-lines", action="store_true", help="every line")
+    parser.add_argument("--runner", action="store_true", help="that of 'rmqha run' as well (about 300 MB)")
     parser.add_argument("--registry", default=os.environ.get("RMQ_REGISTRY"), help="registry and path to pull from")
     for role in ROLES:
         parser.add_argument(
@@ -35,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     given = {role: _read(values.image, f"--{role}-image", getattr(arguments, f"{role}_image")) for role in ROLES}
     overrides = {role: image for role, image in given.items() if image}
     for line in LINES if arguments.all_lines else (arguments.line,):
-        specs = wanted(line, overrides)
+        specs = (*wanted(line, overrides), *((runner_spec(),) if arguments.runner else ()))
         if arguments.act == "list":
             absent = {spec.role for spec in missing(specs)}
             for spec in specs:

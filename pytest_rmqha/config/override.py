@@ -16,7 +16,7 @@ from pytest_rmqha.errors import UserInputError
 from pytest_rmqha.topology import Topology
 
 DISTRIBUTION_PORTS = {"epmd": 4369, "dist": 25672}
-TOXIPROXY_HOST, CLIENT_HOST, LINK_FIRST = 200, 199, 201
+RUNNER_HOST, CLIENT_HOST, TOXIPROXY_HOST, LINK_FIRST = 198, 199, 200, 201
 
 
 @dataclass(frozen=True)
@@ -49,18 +49,22 @@ def refuse_without_room(topology: Topology) -> None:
         raise UserInputError(
             f"subnet of topology {topology.name}",
             f"{topology.subnet} with {len(topology.brokers)} brokers",
-            f"one with room for addresses number {CLIENT_HOST} to {last} (load client and link proxies)",
+            f"one with room for addresses number {RUNNER_HOST} to {last} (runner, load client and link proxies)",
             "give the network of the compose file a larger subnet, or take fewer brokers",
         )
     members = {m.address: m.service for m in topology.members}
     theirs = {**members, **dict.fromkeys(filter(None, (topology.vip, *topology.other_vips)), "a VIP")}
     theirs[topology.gateway] = "the gateway"
-    for number in (CLIENT_HOST, *((TOXIPROXY_HOST, *range(LINK_FIRST, last + 1)) if topology.links else ())):
+    for number in (
+        RUNNER_HOST,
+        CLIENT_HOST,
+        *((TOXIPROXY_HOST, *range(LINK_FIRST, last + 1)) if topology.links else ()),
+    ):
         if (address := str(network[number])) in theirs:
             raise UserInputError(
                 f"address of {theirs[address]}",
                 address,
-                f"addresses outside of {network[CLIENT_HOST]} to {network[last]}, which the harness gives to its own",
+                f"addresses outside of {network[RUNNER_HOST]} to {network[last]}, which the harness gives to its own",
                 f"give {theirs[address]} another address in {topology.name}",
             )
 

@@ -29,7 +29,17 @@ THERE: Mapping[str, str] = {
     "sys_platform": "linux",
 }
 """What a requirement's marker finds in the runner."""
-NEEDED = ("allure-pytest", "docker", "pika", "pytest", "PyYAML", "requests", "testcontainers", "toxiproxy-python")
+NEEDED = (
+    "allure-pytest",
+    "docker",
+    "packaging",
+    "pika",
+    "pytest",
+    "PyYAML",
+    "requests",
+    "testcontainers",
+    "toxiproxy-python",
+)
 """What the package imports; used where it is not installed itself, as in a checkout on PYTHONPATH."""
 COMPILED = (".so", ".pyd", ".dylib", ".pyc")
 ADDED_LATER = ("INSTALLER", "REQUESTED", "direct_url.json")

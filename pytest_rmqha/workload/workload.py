@@ -142,13 +142,14 @@ class Workload:
             return still
 
         try:
-            await_match(
-                idle,
-                lambda names: not names,
-                what="progress (new confirms and deliveries) on every queue",
-                within=within,
-                error=NoProgress,
-            )
+            with self.timeline.waiting("progress of the load"):
+                await_match(
+                    idle,
+                    lambda names: not names,
+                    what="progress (new confirms and deliveries) on every queue",
+                    within=within,
+                    error=NoProgress,
+                )
         except NoProgress as stalled:
             refused = self._not_served(wanted, before) if self._was_served else []
             if refused:
@@ -233,9 +234,9 @@ class Workload:
         A VIP that moves away from a living haproxy leaves such sessions: nobody tells the broker, which holds their
         prefetched messages until two heartbeats (20 s each) have failed to come.
         """
-        missing = int(
-            self.wire.ask("drain", within=settle.seconds + 15, quiet=1.0, **{"for": settle.seconds})["missing"]
-        )
+        with self.timeline.waiting("what is on its way to the consumers"):
+            answer = self.wire.ask("drain", within=settle.seconds + 15, quiet=1.0, **{"for": settle.seconds})
+        missing = int(answer["missing"])
         until = now() + LATE.seconds
         while missing and now() < until and self.pending() > 0:
             with self.timeline.waiting("messages that a dead session holds"):

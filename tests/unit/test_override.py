@@ -129,12 +129,13 @@ def test_a_host_is_counted_from_the_subnets_beginning() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"subnet": "198.18.40.0/25"}, r"subnet of topology t: got 198\.18\.40\.0/25 with 3 brokers; .*199 to 206"),
+        ({"subnet": "198.18.40.0/25"}, r"subnet of topology t: got 198\.18\.40\.0/25 with 3 brokers; .*198 to 206"),
+        ({"gateway": "198.18.40.198"}, r"address of the gateway: got 198\.18\.40\.198"),
         ({"vip": "198.18.40.199"}, r"address of a VIP: got 198\.18\.40\.199"),
         ({"gateway": "198.18.40.203"}, r"address of the gateway: got 198\.18\.40\.203"),
         (
             {"balancers": (BalancerSpec("lb1", "lb1", "198.18.40.206"),)},
-            r"address of lb1: got 198\.18\.40\.206; expected addresses outside of 198\.18\.40\.199 to 198\.18\.40\.206",
+            r"address of lb1: got 198\.18\.40\.206; expected addresses outside of 198\.18\.40\.198 to 198\.18\.40\.206",
         ),
     ],
 )
@@ -144,7 +145,7 @@ def test_a_topology_without_room_for_what_is_added_is_refused(change: dict[str, 
 
 
 def test_eight_brokers_have_more_links_than_a_24_has_room_for() -> None:
-    with pytest.raises(UserInputError, match=r"with 8 brokers; .*199 to 256"):
+    with pytest.raises(UserInputError, match=r"with 8 brokers; .*198 to 256"):
         refuse_without_room(dataclasses.replace(topology(8), vip=None))
 
 

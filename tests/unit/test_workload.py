@@ -251,7 +251,7 @@ def test_nothing_missing_is_drained_once(client: FakeClient, hands: Hands) -> No
         pass
 
     assert client.verbs.count("drain") == 1
-    assert workload.timeline.last("wait.begin") is None
+    assert workload.timeline.last("wait.begin", "messages that a dead session holds") is None
 
 
 def test_what_a_dead_session_holds_is_waited_for(client: FakeClient, hands: Hands) -> None:

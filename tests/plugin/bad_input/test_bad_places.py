@@ -158,12 +158,12 @@ def test_a_compose_file_that_this_user_may_not_read(world: World) -> None:
         (
             "198.18.7.0/25",
             3,
-            "199 to 206 (load client and link proxies). To do: give the network of the compose file a larger subnet, *",
+            "198 to 206 (runner, load client and link proxies). To do: give the network of the compose file a larger subnet, *",
         ),
         (
             "198.18.7.0/24",
             9,
-            "199 to 272 (load client and link proxies). To do: *",
+            "198 to 272 (runner, load client and link proxies). To do: *",
         ),
     ],
     ids=["a small subnet", "many brokers"],
@@ -192,6 +192,6 @@ def test_an_address_that_the_harness_needs(world: World) -> None:
     )
     world.refuses(
         world.pytest("--rmq-topology=./own.yaml"),
-        "ERROR: address of mq1: got 198.18.7.199; expected addresses outside of 198.18.7.199 to 198.18.7.199, which the "
+        "ERROR: address of mq1: got 198.18.7.199; expected addresses outside of 198.18.7.198 to 198.18.7.199, which the "
         "harness gives to its own. To do: give mq1 another address in own.",
     )

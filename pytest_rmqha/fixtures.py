@@ -28,6 +28,7 @@ from pytest_rmqha.observation import Observations, Observed, present
 from pytest_rmqha.opening import checked, make_stack, stand_up
 from pytest_rmqha.session_report import MEASURED, RUN, SETTINGS, TOPOLOGY, Run
 from pytest_rmqha.settings import Settings
+from pytest_rmqha.status import LoadRates
 from pytest_rmqha.timeline import Timeline
 from pytest_rmqha.topology import Topology, from_compose
 from pytest_rmqha.vip import Vip
@@ -63,6 +64,9 @@ def rmq_stack(request: pytest.FixtureRequest, rmq_settings: Settings, rmq_topolo
     allure.write_categories(allure_folder)
     try:
         live.follow(request.config, stack.timeline)
+        rates = LoadRates()
+        stack.on_load = rates.counted
+        live.rates_from(request.config, rates)
         run.facts["preflight"] = checked(stack, rmq_settings)
         stand_up(stack, rmq_settings)
         run.facts["bring_up_seconds"] = round(time.monotonic() - began, 1)

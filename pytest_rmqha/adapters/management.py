@@ -39,8 +39,9 @@ class Management:
         except requests.RequestException as error:
             raise NoAnswer(f"{method} {self.base}/{path}: {type(error).__name__}") from error
         if answer.status_code == 404:
-            # A booting broker listens before it serves anything: that 404 is plain text, a missing object's is JSON.
-            if not answer.headers.get("content-type", "").startswith("application/json"):
+            # A booting broker listens before it serves anything. Its 404 is plain text or, a moment later, JSON; but a list
+            # (nodes, queues, …) can't be missing, only an object in one can.
+            if "/" not in path or not answer.headers.get("content-type", "").startswith("application/json"):
                 raise NoAnswer(f"{method} {self.base}/{path}: listens, and serves nothing yet")
             raise KeyError(path)
         if answer.status_code >= 400:

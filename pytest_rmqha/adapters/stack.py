@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -69,6 +69,7 @@ class Stack:
     variant: str | None = None
     leases: int = 0
     worn: bool = False
+    on_load: Callable[[float, int, int], None] = lambda _at, _confirmed, _delivered: None
 
     def __post_init__(self) -> None:
         self.engine = Engine(self.run)
@@ -316,6 +317,9 @@ class Stack:
             watch.start()
 
     def _client_event(self, event: Mapping[str, Any]) -> None:
+        if event["event"] == "load":
+            self.on_load(float(event["at"]), int(event["confirmed"]), int(event["delivered"]))
+            return
         known = {k: v for k, v in event.items() if k not in ("event", "at", "role")}
         self.timeline.add("client", str(event.get("role", "client")), str(event["event"]), at=event.get("at"), **known)
 

@@ -7,6 +7,7 @@ import signal
 import sys
 from typing import Any
 
+from . import teller
 from .session import Session
 from .wire import requests, send
 
@@ -14,6 +15,7 @@ from .wire import requests, send
 def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     session = Session()
+    teller.start(lambda: session.ledger)
     for request in requests():
         if request["do"] == "bye":
             send({"id": request["id"], "ok": True})

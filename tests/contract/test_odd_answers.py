@@ -73,3 +73,20 @@ def test_an_odd_answer_is_a_tool_failure_within_the_time_out(adapter: str, odd: 
         with pytest.raises(ToolFailed, match=r"127\.0\.0\.1|toxiproxy"):
             ADAPTERS[adapter](port)
         assert now() - began < 2 * TIMEOUT + 1
+
+
+BOOTING = {
+    "plain text": b"HTTP/1.1 404 Not Found\r\nContent-Type: text/plain\r\nContent-Length: 9\r\n\r\nNot Found",
+    "JSON": b'HTTP/1.1 404 Not Found\r\nContent-Type: application/json\r\nContent-Length: 20\r\n\r\n{"error":"not_found"}',
+}
+
+
+@pytest.mark.parametrize("kind", BOOTING)
+def test_a_booting_broker_that_knows_no_list_yet_does_not_answer(kind: str) -> None:
+    with server(BOOTING[kind]) as port, pytest.raises(ToolFailed, match="serves nothing yet"):
+        Management("127.0.0.1", "u", "p", port=port, timeout=TIMEOUT).nodes()
+
+
+def test_an_object_that_is_missing_is_a_key_error() -> None:
+    with server(BOOTING["JSON"]) as port, pytest.raises(KeyError):
+        Management("127.0.0.1", "u", "p", port=port, timeout=TIMEOUT).queue("/", "q")

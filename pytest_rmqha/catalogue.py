@@ -20,15 +20,24 @@ PROMISE, DEMONSTRATION = KINDS = ("promise", "demonstration")
 
 @dataclass(frozen=True)
 class Scenario:
-    """One row of the catalogue; ``chapter`` is a key of ``CHAPTERS``, or 10 and up for somebody's own."""
+    """One row of the catalogue; ``chapter`` is a key of ``CHAPTERS``, or 10 and up for somebody's own.
+
+    ``runs_with``: the chapter beside which it runs, where that is not its own.
+    """
 
     id: str
     chapter: int
     title: str
     kind: str = PROMISE
+    runs_with: int | None = None
+
+    @property
+    def turn(self) -> int:
+        return self.chapter if self.runs_with is None else self.runs_with
 
 
 CHAPTERS: Mapping[int, str] = {
+    0: "Promises on any configuration",
     1: "Node failure",
     2: "Mirror synchronisation and promotion",
     3: "Partitions",
@@ -73,7 +82,23 @@ DEMONSTRATIONS = frozenset(
     ]
 )
 
+RUNS_WITH: Mapping[str, int] = {"G1": 10, "G2": 10, "G7": 7, "G8": 7, "G11": 10}
+"""The balancers' promises run with the balancers; those about the whole run when every fault of it is over."""
+
 _TABLE: Mapping[int, str] = {
+    0: """
+        G1  an idle client survives 90 s
+        G2  a client that falls silent is noticed within 75 s
+        G3  each durable queue has its replicas, all in sync
+        G4  each durable queue outlives its home node
+        G5  N-1 brokers carry everybody
+        G6  connections through the VIP are served and spread over the brokers
+        G7  each balancer carries the load when it is its turn
+        G8  a balancer's return costs no outage of its own
+        G9  no default login, no open management or statistics page through the VIP
+        G10 members, users, policies and definitions are whole
+        G11 what the files declare outlives every fault of the run
+    """,
     1: """
         N1  SIGKILL the leader's node, mirrors synced
         N2  SIGTERM the leader's node, synced
@@ -225,7 +250,8 @@ def _read() -> Mapping[str, Scenario]:
     for chapter, text in _TABLE.items():
         for line in text.strip().splitlines():
             name, title = line.split(maxsplit=1)
-            found[name] = Scenario(name, chapter, title.strip(), DEMONSTRATION if name in DEMONSTRATIONS else PROMISE)
+            kind = DEMONSTRATION if name in DEMONSTRATIONS else PROMISE
+            found[name] = Scenario(name, chapter, title.strip(), kind, RUNS_WITH.get(name))
     return found
 
 
@@ -241,7 +267,7 @@ def find(name: str, more: Mapping[str, Scenario] | None = None) -> Scenario:
     raise UserInputError(
         "marker rmq_scenario: id",
         repr(name),
-        "an id of the catalogue, N1 to L10",
+        "an id of the catalogue, G1 to L10",
         f"write {' or '.join(near)}" if near else "add your own ids with the hook pytest_rmqha_scenarios",
     )
 

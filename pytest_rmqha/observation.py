@@ -123,5 +123,7 @@ def present(seen: Observed, folder: Path) -> Measured:
     for name, path in seen.files.items():
         allure.attach_file(path, name)
     numbers = figures(seen.history, seen.events)
+    # A play that was broken off has consumed nothing of what it parked: what did not arrive is not lost.
+    lost = numbers.lost if seen.error is None else 0
     why = told(numbers.outages)
-    return Measured(numbers.longest_outage, numbers.lost, numbers.duplicated, numbers.unknown, why)
+    return Measured(numbers.longest_outage, lost, numbers.duplicated, numbers.unknown, why, seen.name)

@@ -195,7 +195,7 @@ def in_order(items: Sequence[pytest.Item]) -> list[pytest.Item]:
 
     def key(item: pytest.Item) -> tuple[Any, ...]:
         marks = item.stash[MARKS]
-        return marks.fresh_cluster, variants[marks.variant or ""], min(s.chapter for s in marks.scenarios)
+        return marks.fresh_cluster, variants[marks.variant or ""], min(s.turn for s in marks.scenarios)
 
     return sorted(items, key=key)
 

@@ -33,7 +33,7 @@ IN_WORDS = {
 class Measured:
     """What fixtures saw of one test. ``outage``: longest seconds that a client was not served; counts are messages.
 
-    ``dominating``: what took the longest of that outage, as a sentence.
+    ``dominating``: what took the longest of that outage, as a sentence. ``play``: tests of one play saw the same messages.
     """
 
     outage: float | None = None
@@ -41,6 +41,7 @@ class Measured:
     duplicated: int = 0
     unknown: int = 0
     dominating: str = ""
+    play: str = ""
 
 
 @dataclass(frozen=True)
@@ -163,7 +164,8 @@ def total_lines(records: Sequence[ScenarioRecord]) -> list[str]:
             continue
         outages = [(m.outage, nodeid) for m, nodeid in measured if m.outage is not None]
         text = f"{max(outages)[0]:.1f} s in {max(outages)[1]}" if outages else "not measured"
-        lost, duplicated, unknown = (sum(getattr(m, n) for m, _ in measured) for n in ("lost", "duplicated", "unknown"))
+        once = {m.play or nodeid: m for m, nodeid in measured}.values()
+        lost, duplicated, unknown = (sum(getattr(m, n) for m in once) for n in ("lost", "duplicated", "unknown"))
         lines.append(f"{kind}s: worst outage {text}; messages: {lost} lost, {duplicated} duplicated, {unknown} unknown")
     return lines
 

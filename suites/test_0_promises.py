@@ -22,7 +22,6 @@ from pytest_rmqha.config.suspects import suspects
 from pytest_rmqha.errors import HarnessError
 from pytest_rmqha.waiting import seconds
 
-pytest_plugins = ("promise_ids",)
 pytestmark = pytest.mark.rmq_requires("three_nodes", "vip", "two_balancers")
 
 SURVIVED = seconds(90)

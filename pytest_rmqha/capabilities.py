@@ -64,6 +64,7 @@ CAPABILITIES: Mapping[str, Lack] = {
     "no_mirrors": lambda _t, line: "" if line not in MIRRORING else f"line {line} still has mirrored queues",
     "mnesia": _only_on(MNESIA, "Mnesia"),
     "khepri": _only_on(KHEPRI, "Khepri store by default"),
+    "reference": lambda _topology, _line: "",
     "quorum": lambda _topology, _line: "",
     "single": _exactly(1),
     "links": _brokers(2),

@@ -88,7 +88,7 @@ RUNS_WITH: Mapping[str, int] = {"G1": 10, "G2": 10, "G7": 7, "G8": 7, "G11": 10}
 _TABLE: Mapping[int, str] = {
     0: """
         G1  an idle client survives 90 s
-        G2  a client that falls silent is noticed within 75 s
+        G2  a client that falls silent is noticed within 80 s
         G3  each durable queue has its replicas, all in sync
         G4  each durable queue outlives its home node
         G5  N-1 brokers carry everybody

@@ -258,12 +258,14 @@ class Cluster:
     def declare(self, queue: str, *, home: Node | None = None, durable: bool = True, **arguments: Any) -> str:
         """Declare a queue in the scenario's vhost, its leader on ``home`` if given; returns its name.
 
-        A classic queue asks for its home itself: a configured ``queue_master_locator`` would put it anywhere.
+        It asks for its home itself: a configured ``queue_master_locator`` or ``queue_leader_locator`` would put it anywhere.
         """
         via = home or self.any_answering()
         keys = {key.replace("_", "-"): value for key, value in arguments.items()}
         if home is not None and keys.get("x-queue-type", "classic") == "classic":
             keys["x-queue-master-locator"] = "client-local"
+        elif home is not None and keys.get("x-queue-type") == "quorum":
+            keys["x-queue-leader-locator"] = "client-local"
         via.api.put_queue(self.vhost, queue, keys, durable=durable, node=home.name if home else None)
         if home is not None:
             self._await(

@@ -17,7 +17,7 @@ def config_digest(settings: Settings, shape: Topology) -> str:
     folders = configuration_folders(settings)
     for role, members in (("broker", shape.brokers), ("balancer", shape.balancers)):
         for member in members:
-            for file in layered(folders, member.service, role, member.hostname).values():
+            for file in layered(folders, member.service, role, member.hostname, settings.config).values():
                 made.update(f"{member.service} {file.target} {file.mode} {file.sha256}\n".encode())
     more = [folder / "topology.json" for folder in folders]
     more += [path for name in data.variants() for path in sorted(data.variant_folder(name).rglob("*"))]

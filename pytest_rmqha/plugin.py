@@ -122,7 +122,9 @@ def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
         return []
     shape, folders = config.stash[TOPOLOGY], configuration_folders(settings)
     roles = [(m, "broker") for m in shape.brokers] + [(m, "balancer") for m in shape.balancers]
-    files = {m.service: list(layered(folders, m.service, role, m.hostname).values()) for m, role in roles}
+    files = {
+        m.service: list(layered(folders, m.service, role, m.hostname, settings.config).values()) for m, role in roles
+    }
     return origin_lines(settings.config, files)
 
 
@@ -164,6 +166,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         settled = resuming.settled(config).settled
         found = selection.select(ours, config.stash[SETTINGS], shape, capabilities, settled)
         selection.refuse_mixed_plays(found.runs)
+        resuming.refuse_less(config, found.runs)
         if not _only_looking(config) and any("rmq_stack" in getattr(item, "fixturenames", ()) for item in found.runs):
             readiness.refuse_machine(config.stash[SETTINGS])
     except (UserInputError, HarnessError) as error:

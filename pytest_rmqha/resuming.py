@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from pytest_rmqha import resumption
 from pytest_rmqha.config_digest import config_digest
+from pytest_rmqha.errors import UserInputError
 from pytest_rmqha.resumption import Resumed
 from pytest_rmqha.runs import Manifest
 from pytest_rmqha.session_report import RUN, SETTINGS, TOPOLOGY
@@ -34,6 +37,20 @@ def settled(config: pytest.Config) -> Resumed:
 def is_red(config: pytest.Config) -> bool:
     """Whether the earlier run has a verdict that keeps this session red."""
     return RESUMED in config.stash and bool(config.stash[RESUMED].red)
+
+
+def refuse_less(config: pytest.Config, runs: Sequence[pytest.Item]) -> None:
+    """UserInputError when this session leaves out what the earlier one still owes: its green would say nothing of that."""
+    found = config.stash[RESUMED]
+    lacking = sorted(found.owed - {item.nodeid for item in runs})
+    if lacking:
+        more = f" and {len(lacking) - 5} more" if len(lacking) > 5 else ""
+        raise UserInputError(
+            resumption.OPTION,
+            f"{found.run}, without {', '.join(lacking[:5])}{more}",
+            "a session with everything that run did not settle",
+            "give the paths, -k, -m and --rmq-shard of that run",
+        )
 
 
 def lines(config: pytest.Config) -> list[str]:

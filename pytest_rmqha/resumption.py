@@ -27,11 +27,15 @@ STATES = {PASSED: "passed already in ", FAILED: "FAILED already in "}
 
 @dataclass(frozen=True)
 class Resumed:
-    """``settled``: node id -> why it is not run again. ``red``: those of them that failed, with their ids."""
+    """``settled``: node id -> why it is not run again. ``red``: those of them that failed, with their ids.
+
+    ``owed``: what it had chosen and not settled: a session that resumes it runs all of that, or is not green.
+    """
 
     run: str
     settled: Mapping[str, str] = field(default_factory=dict)
     red: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    owed: frozenset[str] = frozenset()
 
     def lines(self) -> list[str]:
         names = dict.fromkeys(name for ids in self.red.values() for name in ids)
@@ -83,7 +87,8 @@ def resumed(manifest: Manifest, settings: Settings, digest: str) -> Resumed:
         elif record.outcome == FAILED:
             settled[record.nodeid] = f"{STATES[FAILED]}{name}: a verdict is never retried"
             red[record.nodeid] = record.ids
-    return Resumed(name, settled, red)
+    owed = {*manifest.get("not_reached", ()), *(record.nodeid for record in records_of(manifest))} - settled.keys()
+    return Resumed(name, settled, red, frozenset(owed))
 
 
 def differences(manifest: Manifest, settings: Settings, digest: str) -> list[str]:

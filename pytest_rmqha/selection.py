@@ -112,6 +112,8 @@ def why_left_out(marks: Marks, settings: Settings, shape: Topology, more: Mappin
         return f"profile {settings.profile} has it not, {marks.profile} has"
     if marks.kind == catalogue.DEMONSTRATION and not settings.is_reference:
         return "a demonstration sets an unsafe thing itself: it runs on the reference stack only"
+    if "reference" in marks.requires and not settings.is_reference:
+        return "it looks at what only the reference configuration has (its logs, its way to return)"
     if marks.variant and not settings.is_reference:
         return f"variant {marks.variant} changes the reference configuration, and this run judges another one"
     if (

@@ -17,5 +17,11 @@ def stage(rmq_stage: Any) -> Any:
 
 
 @pytest.fixture
+def ours_or(rmq_settings: Any) -> Callable[[Any, Any], Any]:
+    """``ours_or(exact, promised)``: what the reference's own settings make likely, or on other files what every stack owes."""
+    return lambda exact, promised: exact if rmq_settings.is_reference else promised
+
+
+@pytest.fixture
 def budget(rmq_budget: Any) -> Any:
     return rmq_budget

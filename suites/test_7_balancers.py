@@ -31,6 +31,7 @@ from pytest_rmqha.waiting import seconds
 pytestmark = pytest.mark.rmq_requires("three_nodes", "vip", "mirrors", "quorum")
 TRANSITION = seconds(5)
 WITHIN_A_SECOND = 2.0  # VRRP takes 0.4 to 0.6 s (skew time); the rest is the stop's own exec and what our looking takes
+FROZEN_SEEN = seconds(8)
 MARKED_DOWN = seconds(6)  # fall 2 × (inter 1 s + timeout check 2 s)
 
 
@@ -45,10 +46,12 @@ def the_vip_moved_once_and_nobody_lost_anything(seen, budget):
 
 
 @pytest.mark.rmq_scenario("V1")
-def test_stopping_keepalived_moves_the_vip_within_a_second(observe, budget):
+def test_stopping_keepalived_moves_the_vip_within_a_second(observe, budget, ours_or):
     seen = observe(keepalived_is_stopped_on_the_holder)
 
-    assert seen.moved_after < WITHIN_A_SECOND, f"the VIP moved {seen.moved_after:.1f} s after the stop"
+    assert seen.moved_after < ours_or(WITHIN_A_SECOND, BALANCER_FAILOVER.seconds), (
+        f"the VIP moved {seen.moved_after:.1f} s after the stop"
+    )
     the_vip_moved_once_and_nobody_lost_anything(seen, budget)
 
 
@@ -73,10 +76,11 @@ def test_balancers_deaf_to_each_other_both_hold_the_vip_and_one_lets_go_when_the
 
 
 @pytest.mark.rmq_scenario("V11")
-def test_a_killed_broker_is_marked_down_and_only_its_own_sessions_break(observe, budget):
+def test_a_killed_broker_is_marked_down_and_only_its_own_sessions_break(observe, budget, ours_or):
     seen = observe(the_leaders_node_is_killed)
 
-    assert max(seen.backend_down_after.values()) < MARKED_DOWN.seconds, f"marked DOWN after {seen.backend_down_after}"
+    in_time = ours_or(MARKED_DOWN, BROKER_KILL).seconds
+    assert max(seen.backend_down_after.values()) < in_time, f"marked DOWN after {seen.backend_down_after}"
     assert seen.others_stayed_up, "a broker that was not killed was marked DOWN"
     tried(seen.clients_elsewhere, "every client was on the killed broker")
     assert not seen.broken_elsewhere, f"cut off although connected elsewhere: {seen.broken_elsewhere}"
@@ -84,11 +88,12 @@ def test_a_killed_broker_is_marked_down_and_only_its_own_sessions_break(observe,
 
 
 @pytest.mark.rmq_scenario("V12")
-def test_a_frozen_broker_is_marked_down_and_its_clients_move(observe, budget):
+def test_a_frozen_broker_is_marked_down_and_its_clients_move(observe, budget, ours_or):
     seen = observe(a_broker_is_frozen)
 
     tried(seen.clients_on_victim, "no client was connected to the frozen broker")
-    assert max(seen.down_after.values()) < 8, f"marked DOWN after {seen.down_after}"
+    in_time = ours_or(FROZEN_SEEN, BROKER_KILL).seconds
+    assert max(seen.down_after.values()) < in_time, f"marked DOWN after {seen.down_after}"
     assert set(seen.clients_on_victim) <= set(seen.moved), (
         f"on the frozen broker: {seen.clients_on_victim}, moved: {seen.moved}"
     )
@@ -134,6 +139,7 @@ PREEMPT_DELAY = 10.0  # compose/variants/preempt-delay
 
 @pytest.mark.rmq_profile("nightly")
 @pytest.mark.rmq_scenario("V8")
+@pytest.mark.rmq_requires("reference")
 def test_a_failed_master_that_returns_under_nopreempt_interrupts_nobody_a_second_time(observe, budget):
     seen = observe(the_failed_master_returns_and_waits_its_turn)
 
@@ -228,6 +234,7 @@ def test_each_statistics_page_says_of_each_broker_what_it_does(observe, budget):
 
 @pytest.mark.rmq_profile("nightly")
 @pytest.mark.rmq_scenario("V21")
+@pytest.mark.rmq_requires("reference")
 def test_the_notify_script_writes_each_transition_of_both_balancers_completely_and_in_order(observe, budget):
     seen = observe(a_broker_and_then_haproxy_die_while_everybody_looks_on)
 
@@ -243,6 +250,7 @@ def test_the_notify_script_writes_each_transition_of_both_balancers_completely_a
 
 @pytest.mark.rmq_profile("nightly")
 @pytest.mark.rmq_scenario("V23")
+@pytest.mark.rmq_requires("reference")
 def test_haproxys_log_has_each_transition_of_a_broker_and_each_session_of_a_client(observe, budget):
     seen = observe(a_broker_and_then_haproxy_die_while_everybody_looks_on)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from oracle import BROKER_KILL, UNIVERSAL, tried, universal
-from plays.habits import SENT_INTO_THE_VOID, unsafe_clients_share_a_broker_that_dies
+from plays.habits import BESIDE, SENT_INTO_THE_VOID, unsafe_clients_share_a_broker_that_dies
 from plays.leader_killed import the_leaders_node_is_killed
 from plays.ways_back import the_clients_broker_is_killed
 
@@ -71,6 +71,8 @@ def test_publishing_without_confirms_loses_messages_and_nobody_is_told(observe):
     tried(
         seen.sent_while_frozen >= SENT_INTO_THE_VOID, f"{seen.sent_while_frozen} messages were sent to the dying broker"
     )
+    tried(seen.unconfirmed.delivered.count(), "nobody read the queue without confirms")
+    tried(not seen.left, f"{seen.left} messages still wait: they are not lost")
     lost = f"{seen.never_arrived} of {seen.unconfirmed.attempted} messages never arrived"
     judge(
         observed(
@@ -88,6 +90,7 @@ def test_automatic_acknowledgement_loses_what_was_on_its_way_to_the_consumer(obs
         0 < seen.taken_before_freeze < seen.backlog,
         f"the consumer had {seen.taken_before_freeze} of {seen.backlog} messages when the broker froze",
     )
+    tried(not seen.left, f"{seen.left} messages still wait: they are not lost")
     judge(loss_is_seen(seen.auto_acked, 1))
 
 
@@ -96,6 +99,11 @@ def test_automatic_acknowledgement_loses_what_was_on_its_way_to_the_consumer(obs
 def test_transient_messages_in_a_durable_queue_are_gone_with_their_broker_although_confirmed(observe):
     seen = observe(unsafe_clients_share_a_broker_that_dies)
 
+    kept = seen.beside.delivered.count()
+    tried(
+        kept == BESIDE,
+        f"{kept} of {BESIDE} persistent messages in the same queue were read: it was not read to its end",
+    )
     judge(loss_is_seen(seen.transient, seen.transient.confirmed.count() or 1))
 
 

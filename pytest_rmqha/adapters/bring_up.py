@@ -105,13 +105,30 @@ def await_listeners(stack: Stack) -> None:
                 )
         return [str(n) for n in stack.nodes if not _open(n.address, 5672) or not _open(n.address, 15672)]
 
-    await_match(
-        closed,
-        lambda c: not c,
-        what="every broker listening on 5672 and 15672",
-        within=seconds(120),
-        every=0.3,
-        error=StackNotUp,
+    try:
+        await_match(
+            closed,
+            lambda c: not c,
+            what="every broker listening on 5672 and 15672",
+            within=seconds(120),
+            every=0.3,
+            error=StackNotUp,
+        )
+    except StackNotUp:
+        if all(_is_running(stack, node.service) for node in stack.nodes):
+            raise UserInputError(
+                "ports of the brokers",
+                "every broker runs, and not every one listens on 5672 and 15672",
+                "AMQP on 5672 and the management API on 15672: the harness looks through them",
+                "switch the AMQP listener and the plugin rabbitmq_management on",
+            ) from None
+        raise
+
+
+def _is_running(stack: Stack, service: str) -> bool:
+    return (
+        stack.engine.state(service) == "running"
+        and stack.engine.exec(service, "rabbitmq-diagnostics", "check_running").code == 0
     )
 
 

@@ -96,7 +96,7 @@ class Stack:
         """service -> its configuration files as they are now: reference, line, topology, the user's, the variant's."""
         folders = [*self.folders, *([data.variant_folder(self.variant)] if self.variant else [])]
         roles = [(b, "broker") for b in self.topology.brokers] + [(b, "balancer") for b in self.topology.balancers]
-        return {m.service: list(layered(folders, m.service, role, m.hostname).values()) for m, role in roles}
+        return {m.service: list(layered(folders, m.service, role, m.hostname, self.own).values()) for m, role in roles}
 
     def digest(self) -> str:
         """SHA-256 over what makes this stack: topology, images (what the tags stand for now) and every file."""

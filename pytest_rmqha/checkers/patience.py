@@ -16,6 +16,8 @@ from pytest_rmqha.waiting import Budget
 SURVIVES, NOTICED = "idle_client_survives", "silent_client_is_noticed"
 BEFORE, AFTER = 1.0, 15.0
 """Seconds around a fault in which an end is the fault's: clients are moved a while after it is gone, too."""
+GAVE_UP = "given up by the client itself"
+"""As ``client.patience`` says it."""
 Spell = tuple[float, float]
 
 
@@ -53,7 +55,7 @@ def idle_client_survives(waits: Sequence[Wait], faults: Sequence[Spell], now: fl
     idle = [wait for wait in waits if wait.kind == "idle"]
     if not idle:
         return Verdict(Outcome.UNDECIDED, SURVIVES, "nothing happened: no idle client was ever connected")
-    early = [w for w in idle if w.cut is not None and w.lasted(now) < budget.seconds and not _struck(w.cut, faults)]
+    early = [w for w in idle if w.cut is not None and w.lasted(now) < budget.seconds and not _cut_by_a_fault(w, faults)]
     if early:
         worst = min(early, key=lambda wait: wait.lasted(now))
         reason = (
@@ -74,12 +76,15 @@ def silent_client_is_noticed(waits: Sequence[Wait], faults: Sequence[Spell], now
     if not silent:
         return Verdict(Outcome.UNDECIDED, NOTICED, "nothing happened: no silent client was ever connected")
     longest = max(silent, key=lambda wait: wait.lasted(now))
+    unnoticed = [w for w in silent if w.lasted(now) > budget.seconds and not _touched(w, budget, faults)]
+    if unnoticed:
+        longest = max(unnoticed, key=lambda wait: wait.lasted(now))
     lasted = round(longest.lasted(now), 1)
-    if lasted > budget.seconds:
+    if unnoticed:
         still = "was still connected" if longest.cut is None else "stayed connected"
         reason = f"a client that fell silent {still} {lasted:.1f} s, budget {budget}; heartbeat {longest.heartbeat} s"
         return Verdict(Outcome.BROKEN, NOTICED, reason, (), lasted, budget.seconds)
-    noticed = [wait for wait in silent if wait.cut is not None and _by_heartbeat(wait, faults)]
+    noticed = [wait for wait in silent if wait.cut is not None and wait.why != GAVE_UP and _by_heartbeat(wait, faults)]
     if not noticed:
         reason = f"none of {len(silent)} silent clients has been disconnected yet but by a fault"
         return Verdict(Outcome.UNDECIDED, NOTICED, reason, (), lasted, budget.seconds)
@@ -97,5 +102,16 @@ def _by_heartbeat(wait: Wait, faults: Sequence[Spell]) -> bool:
     return in_time or not _struck(wait.cut, faults)
 
 
-def _struck(at: float, faults: Sequence[Spell]) -> bool:
-    return any(begin - BEFORE <= at <= end + AFTER for begin, end in faults)
+def _struck(at: float, faults: Sequence[Spell], after: float = AFTER) -> bool:
+    return any(begin - BEFORE <= at <= end + after for begin, end in faults)
+
+
+def _cut_by_a_fault(wait: Wait, faults: Sequence[Spell]) -> bool:
+    """A client whose VIP has moved learns of it with its next heartbeat, half an interval later at most."""
+    assert wait.cut is not None
+    return _struck(wait.cut, faults, max(AFTER, wait.heartbeat / 2 + 5))
+
+
+def _touched(wait: Wait, budget: Budget, faults: Sequence[Spell]) -> bool:
+    """A fault lay in the time in which it had to be noticed: its session may be on a balancer that can't reach it any more."""
+    return any(begin - BEFORE <= wait.opened + budget.seconds and wait.opened <= end + AFTER for begin, end in faults)

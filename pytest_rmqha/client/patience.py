@@ -1,7 +1,7 @@
 """Connections that do nothing for minutes, in a process of their own: what becomes of them is written line by line.
 
 ``python3 -m rmqha_client.patience ASKED TOLD``: ASKED is a file of JSON (host, port, user, password, vhost, idle, silent:
-how many of each). An *idle* client accepts the heartbeat that the broker offers and sends its own at half of it. A *silent*
+how many of each, give_up: seconds after which a silent one ends itself). An *idle* client accepts the heartbeat that the broker offers and sends its own at half of it. A *silent*
 one opens a connection the same way and never says another word, as a host does that has lost its power. Either is opened
 anew when it is cut. TOLD gets a JSON line per connection: kind, name, opened, cut (monotonic seconds, cut null while it
 lives), heartbeat, why.
@@ -22,6 +22,7 @@ from typing import Any
 
 HANDSHAKE, BACK_OFF = 5.0, 1.0
 HEADER, HEARTBEAT, END = b"AMQP\x00\x00\x09\x01", b"\x08\x00\x00\x00\x00\x00\x00\xce", b"\xce"
+GAVE_UP = "given up by the client itself"
 METHOD, START, START_OK, TUNE, TUNE_OK, OPEN, OPEN_OK = 1, 10, 11, 30, 31, 40, 41
 
 
@@ -45,7 +46,9 @@ def long(raw: bytes) -> bytes:
 
 
 def start_ok(name: str, user: str, password: str) -> bytes:
-    properties = short("connection_name") + b"S" + long(name.encode())
+    """With the capability to be told why a login failed: without it a broker closes the connection and says nothing."""
+    can = short("authentication_failure_close") + b"t\x01"
+    properties = short("capabilities") + b"F" + long(can) + short("connection_name") + b"S" + long(name.encode())
     return long(properties) + short("PLAIN") + long(f"\0{user}\0{password}".encode()) + short("en_US")
 
 
@@ -86,12 +89,16 @@ def opened(asked: dict[str, Any], name: str) -> tuple[socket.socket, int]:
     return wire, int(heartbeat)
 
 
-def stays(wire: socket.socket, every: float | None) -> str:
-    """Read until the connection ends, sending a heartbeat ``every`` seconds (None: never); returns how it ended."""
+def stays(wire: socket.socket, every: float | None, at_most: float | None = None) -> str:
+    """Read until the connection ends, sending a heartbeat ``every`` seconds (None: never); returns how it ended.
+
+    ``at_most`` seconds: who never sends is not told that the VIP has moved away from its balancer, so it has to end itself.
+    """
     wire.settimeout(0.2)
+    until = time.monotonic() + at_most if at_most else None
     due = time.monotonic() + every if every else None
     try:
-        while True:
+        while until is None or time.monotonic() < until:
             if due is not None and every is not None and time.monotonic() >= due:
                 wire.sendall(HEARTBEAT)
                 due += every
@@ -100,6 +107,7 @@ def stays(wire: socket.socket, every: float | None) -> str:
                     return "closed by the other side"
             except TimeoutError:
                 continue
+        return GAVE_UP
     except OSError as error:
         return f"{type(error).__name__} {error}"
     finally:
@@ -132,7 +140,8 @@ def wait(kind: str, number: int, asked: dict[str, Any], book: Book) -> None:
         began = time.monotonic()
         about = {"kind": kind, "name": name, "opened": began, "heartbeat": heartbeat}
         book.tell(**about, cut=None, why="")
-        why = stays(wire, heartbeat / 2 if kind == "idle" and heartbeat else None)
+        every = heartbeat / 2 if kind == "idle" and heartbeat else None
+        why = stays(wire, every, float(asked["give_up"]) if kind == "silent" else None)
         book.tell(**about, cut=time.monotonic(), why=why)
         time.sleep(BACK_OFF)
 

@@ -94,7 +94,7 @@ def run_check(arguments: argparse.Namespace) -> int:
     images = image_store.present([spec for spec in specs if spec.role in ROLES])
     folders = configuration_folders(settings)
     files = {
-        m.service: list(layered(folders, m.service, role, m.hostname).values())
+        m.service: list(layered(folders, m.service, role, m.hostname, settings.config).values())
         for role, members in (("broker", topology.brokers), ("balancer", topology.balancers))
         for m in members
     }

@@ -80,15 +80,26 @@ def paths_wanted(files: Iterable[ConfigFile]) -> Iterator[tuple[ConfigFile, int,
                     yield file, number, path
 
 
-def layered(folders: Sequence[Path], member: str, role: str, hostname: str = "") -> Mapping[str, ConfigFile]:
+def layered(
+    folders: Sequence[Path], member: str, role: str, hostname: str = "", own: Path | None = None
+) -> Mapping[str, ConfigFile]:
     """Files of a member of a role ("broker" or "balancer"); a later folder (a line, a variant, the user's) wins.
 
+    Our advanced.config goes with our rabbitmq.conf only (``own``: the folder that is judged): its short tick time would hide
+    how late their own stack notices.
     Within a folder the member's own file wins over everybody's. The key is the file's name; a file that is named at a
     second place has that path as a further key.
     """
     paths: dict[str, Path] = {}
-    for place in (place for folder in folders for place in (folder, folder / (hostname or member), folder / member)):
-        paths.update({path.name: path for path in _files_in(place)})
+    for folder in folders:
+        brought = {
+            path.name: path
+            for place in (folder, folder / (hostname or member), folder / member)
+            for path in _files_in(place)
+        }
+        if folder == own and "rabbitmq.conf" in brought:
+            paths.pop("advanced.config", None)
+        paths.update(brought)
     known = TARGETS[role]
     found = {name: _read(path, known[name]) for name, path in paths.items() if name in known}
     _add_named(found, paths, list(found.values()))

@@ -102,7 +102,7 @@ def a_broker_is_frozen(stage: Stage) -> Frozen:
                 ask,
                 lambda seen: len(seen) == len(stage.balancers),
                 what=f"{victim} DOWN on every balancer",
-                within=seconds(8),
+                within=seconds(15),
                 every=0.1,
                 error=InvariantNotUpheld,
                 ignore=(ToolFailed,),

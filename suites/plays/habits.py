@@ -7,11 +7,13 @@ lost was on its way through it.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from dataclasses import dataclass
 
 from pytest_rmqha.client.ledger import Bitmap
 from pytest_rmqha.cluster import Node
+from pytest_rmqha.errors import BudgetSpent
 from pytest_rmqha.faults.node import frozen, killed
 from pytest_rmqha.lease import Stage
 from pytest_rmqha.waiting import await_match, seconds
@@ -19,6 +21,7 @@ from pytest_rmqha.workload.history import History, Stream
 from pytest_rmqha.workload.workload import Workload
 
 CAREFUL, UNCONFIRMED, AUTO_ACKED, TRANSIENT = "careful", "unconfirmed", "auto-acked", "transient"
+PERSISTENT, BESIDE = "persistent, beside the transient ones", 50
 BACKLOG, BODY = 12_000, 4_000
 TRANSIENT_MESSAGES = 300
 SENT_INTO_THE_VOID = 200
@@ -28,7 +31,8 @@ SENT_INTO_THE_VOID = 200
 class Habits:
     """``sent_while_frozen``: by the publisher without confirms; ``never_arrived``: of all its messages.
 
-    ``taken_before_freeze``: messages of the backlog that the automatically acknowledging consumer had by then.
+    ``taken_before_freeze``: messages of the backlog that the automatically acknowledging consumer had by then. ``beside``:
+    persistent messages in the queue of the transient ones; ``left``: messages that still wait in any queue at the end.
     """
 
     careful: History
@@ -39,6 +43,8 @@ class Habits:
     backlog: int
     taken_before_freeze: int
     transient: Stream
+    beside: Stream
+    left: int
 
 
 def unsafe_clients_share_a_broker_that_dies(stage: Stage) -> Habits:
@@ -69,6 +75,8 @@ def unsafe_clients_share_a_broker_that_dies(stage: Stage) -> Habits:
         BACKLOG,
         taken,
         streams[TRANSIENT],
+        streams[PERSISTENT],
+        _left(workload),
     )
 
 
@@ -81,6 +89,7 @@ def _prepared(stage: Stage, keeper: Node, victim: Node) -> Workload:
     workload = stage.workload(CAREFUL, UNCONFIRMED, AUTO_ACKED, TRANSIENT)
     workload.prepare()
     workload.publish_some(TRANSIENT, TRANSIENT_MESSAGES, stream=TRANSIENT, persistent=False)
+    workload.publish_some(TRANSIENT, BESIDE, stream=PERSISTENT)
     workload.publish_some(AUTO_ACKED, BACKLOG, stream=AUTO_ACKED, body=BODY, within=seconds(60))
     return workload
 
@@ -95,6 +104,13 @@ def _begin(workload: Workload, victim: Node) -> None:
     )
     _await(workload, CAREFUL, "delivered", 1)
     _await(workload, UNCONFIRMED, "attempted", 100)
+
+
+def _left(workload: Workload) -> int:
+    """Statistics lag by some seconds: what still waits once they have had the time to say that nothing does."""
+    with contextlib.suppress(BudgetSpent):
+        await_match(workload.pending, lambda n: n == 0, what="every queue empty", within=seconds(15))
+    return workload.pending()
 
 
 def _count(workload: Workload, stream: str, what: str) -> int:

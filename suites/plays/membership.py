@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from plays.logs import lines_since
 from pytest_rmqha import clock
 from pytest_rmqha.cluster import Cluster, Node
-from pytest_rmqha.errors import InvariantNotUpheld, ToolFailed
+from pytest_rmqha.errors import BudgetSpent, InvariantNotUpheld, ToolFailed
 from pytest_rmqha.faults.membership import another_cookie, left_by_reset
 from pytest_rmqha.lease import Stage
 from pytest_rmqha.waiting import await_match, seconds
@@ -83,8 +83,16 @@ def a_broker_comes_back_with_another_cookie(stage: Stage) -> Refused:
         said = _await_refusals(stranger, (keeper, third), since)
         workload.await_progress(within=seconds(15))
         running = {str(n): n.running_peers() for n in (keeper, third)}
-        served = stranger.answers()
+        served = _ever_serves(stranger)
     return Refused(workload.history, stranger.name, said, running, served)
+
+
+def _ever_serves(node: Node) -> bool:
+    """Does it within twice the time that a boot takes? Just after the start nobody could."""
+    try:
+        return await_match(node.answers, bool, what=f"{node} serving", within=seconds(15), every=0.5)
+    except BudgetSpent:
+        return False
 
 
 def _load_led_by(home: Node, stage: Stage) -> Workload:

@@ -17,6 +17,7 @@ from pytest_rmqha.waiting import Budget, await_match, seconds
 VHOST, CLIENT = "rmqha.patience", "rmqha-client"
 ASKED, TOLD = "/run/rmqha/patience.json", "/run/rmqha/patience.jsonl"
 IDLE, SILENT = 3, 1
+GIVE_UP = seconds(100)  # longer than what is promised of a silent one
 """One idle client for each broker; few, because autoheal counts connections."""
 PROGRAM = f"python3 -m rmqha_client.patience {ASKED} {TOLD} </dev/null >/dev/null 2>&1 &"
 Check = Callable[[Sequence[Wait], Sequence[Spell], float, Budget], Verdict]
@@ -41,6 +42,7 @@ class Patience:
             "vhost": VHOST,
             "idle": IDLE,
             "silent": SILENT,
+            "give_up": GIVE_UP.seconds,
         }
         self._stack.engine.put(CLIENT, [FileToPut(ASKED, json.dumps(asked).encode(), 0o600)])
         self._stack.engine.must(CLIENT, "sh", "-c", PROGRAM)
@@ -52,9 +54,10 @@ class Patience:
 
     def waits(self) -> tuple[Wait, ...]:
         """Every connection so far. A stack that was built anew has lost its waiting clients: they begin again."""
-        told = self._stack.engine.exec(CLIENT, "cat", TOLD)
-        if told.code != 0 and self._stack.engine.exec(CLIENT, "pgrep", "-f", "rmqha_client.patience").code != 0:
+        if self._stack.engine.exec(CLIENT, "pgrep", "-f", "rmqha_client.patience").code != 0:
             self.begin()
+            raise HarnessError("the waiting clients had ended; they begin again")
+        told = self._stack.engine.exec(CLIENT, "cat", TOLD)
         last = {line["name"]: Wait(**line) for line in map(json.loads, told.out.splitlines()) if line}
         return tuple(last.values())
 
@@ -69,7 +72,7 @@ class Patience:
                 ask,
                 lambda verdict: verdict.outcome is not Outcome.UNDECIDED,
                 what=f"{budget} without a fault for one waiting client",
-                within=seconds(budget.seconds + 15),
+                within=seconds(2 * budget.stated + 45),  # a client that a fault has touched ends first, then one lasts
                 every=1.0,
                 ignore=(HarnessError,),
             )

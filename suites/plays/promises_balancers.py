@@ -7,6 +7,7 @@ its messages for a minute, which is another scenario's question (V4, V6).
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from pytest_rmqha import clock
@@ -21,8 +22,9 @@ from pytest_rmqha.workload.history import History
 from pytest_rmqha.workload.workload import Workload
 
 TAKEN_WITHIN = seconds(10)
-WATCHED = seconds(8)
-"""After a return: three advertisements, the skew, and what a program needs to start."""
+WATCHED, LONGEST_DELAY = seconds(12), 60.0
+"""After a host is back: three advertisements of 2 s, the skew, a script's first answers; and a stated ``preempt_delay`` more."""
+PREEMPT_DELAY = re.compile(r"^\s*preempt_delay\s+(\d+(?:\.\d+)?)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -91,13 +93,31 @@ def _served(workload: Workload) -> bool:
 
 def _interrupted_by_return(stage: Stage, heir: Balancer) -> int:
     """Watch until what would interrupt has had its time; then count from the moment that the heir was alone."""
-    healed = max(e.at for e in stage.events if e.kind == "fault.healed")
-    until = healed + WATCHED.seconds
+    delay = _preempt_delay(stage)
+    if delay > LONGEST_DELAY:
+        raise NoVerdict(f"preempt_delay {delay:g}: a return is watched for {LONGEST_DELAY:g} s at most")
+    watched = seconds(WATCHED.stated + delay)
+    until = clock.now() + watched.seconds
     try:
-        await_match(clock.now, lambda at: at >= until, what="the return to settle", within=WATCHED, every=0.5)
+        await_match(clock.now, lambda at: at >= until, what="the return to settle", within=watched, every=0.5)
     except BudgetSpent:
         raise NoVerdict("the return was not watched to its end") from None
     address = stage.vip.address
     held = stretches(stage.timeline.events, address, (stage.started, clock.now()))
     own = next((n for n, stretch in enumerate(held) if stretch.sole == str(heir)), len(held))
+    if own == len(held) or (held[-1].sole is None and held[-1].unknown):
+        raise NoVerdict(
+            f"who held {address} after the return was not seen: {[stretch.told(stage.started) for stretch in held]}"
+        )
     return interruptions(held[own:])
+
+
+def _preempt_delay(stage: Stage) -> float:
+    """The longest that any balancer's file states: how long to look, not what is promised."""
+    texts = [
+        "\n".join(f.lines)
+        for b in stage.balancers
+        for f in stage.stack.config_files[b.service]
+        if f.name == "keepalived.conf"
+    ]
+    return max((float(found) for text in texts for found in PREEMPT_DELAY.findall(text)), default=0.0)

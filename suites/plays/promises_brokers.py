@@ -57,13 +57,14 @@ def the_home_of_queues_like_theirs_is_killed(stage: Stage) -> Killed:
         workload.wire.ask("publish", stream=workload.stream_of(queue), queue=queue, rate=RATE, window=500)
     workload.await_progress(within=seconds(20), deliveries=False)
 
+    before = {name: len(stage.cluster.replicas(name).in_sync) for name in queues}
     with stage.chaos.inject(killed(stage.cluster, victim)):
         led = _led_by_another(stage, tuple(queues), victim.name)
         for number in range(CROWD):
             workload.wire.ask("idle", role=f"crowd.{number}")
         served_again = _progress(workload)
         crowd = _last(lambda: _connected(workload), lambda n: n == CROWD, CROWD_WITHIN)
-    behind = _last(lambda: _behind(stage, queues), lambda left: not left, SYNCED_WITHIN)
+    behind = _last(lambda: _behind(stage, before), lambda left: not left, SYNCED_WITHIN)
     for queue in queues:
         workload.wire.ask("consume", role=f"c.{queue}", queue=queue)
     return Killed(workload.collect(), queues, str(victim), led, behind, crowd, served_again)
@@ -86,12 +87,15 @@ def _led_by_another(stage: Stage, queues: tuple[str, ...], victim: str) -> Mappi
     return {queue: led.get(queue) for queue in queues}
 
 
-def _behind(stage: Stage, queues: Mapping[str, Queue]) -> dict[str, str]:
+def _behind(stage: Stage, before: Mapping[str, int]) -> dict[str, str]:
+    """``before``: queue -> replicas in sync at first. One that is not listed again is behind, too."""
     found = {}
-    for name in queues:
+    for name, had in before.items():
         seen: Replicas = stage.cluster.replicas(name)
         if late := seen.members - seen.in_sync:
             found[name] = f"not in sync on {', '.join(sorted(late))}"
+        elif len(seen.in_sync) < had:
+            found[name] = f"has {len(seen.in_sync)} replicas of the {had} that it had"
     return found
 
 

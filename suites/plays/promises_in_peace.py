@@ -49,7 +49,8 @@ for url, user in json.loads(sys.argv[1]):
 class Peace:
     """``served``: connections through the VIP that were opened, of ``CONNECTIONS``; ``direct``: one past the balancers was.
 
-    ``by_broker``: how many of them each broker has. ``open_doors``: sentences. ``knocked``: doors that gave any answer.
+    ``by_broker``: how many of them each broker has. ``open_doors``: sentences. ``knocked``: doors that gave any answer. ``guest_by_amqp``:
+    in, out, or unknown when the broker did not say.
     """
 
     queues: tuple[Queue, ...]
@@ -59,6 +60,7 @@ class Peace:
     by_broker: Mapping[str, int]
     open_doors: tuple[str, ...]
     knocked: int
+    guest_by_amqp: str
 
 
 def nobody_does_any_harm(stage: Stage) -> Peace:
@@ -68,8 +70,7 @@ def nobody_does_any_harm(stage: Stage) -> Peace:
     direct = served > 0 or _served(workload.wire, {"direct": stage.cluster.nodes[0].address}) > 0
     by_broker = _by_broker(stage, served)
     workload.wire.ask("stop", role="*", within=30)
-    open_doors, knocked = _doors(stage)
-    return Peace(their_queues(stage.cluster), len(stage.cluster.nodes), served, direct, by_broker, open_doors, knocked)
+    return Peace(their_queues(stage.cluster), len(stage.cluster.nodes), served, direct, by_broker, *_doors(stage))
 
 
 def _served(wire: Any, roles: Mapping[str, str | None]) -> int:
@@ -105,7 +106,7 @@ def _by_broker(stage: Stage, served: int) -> Mapping[str, int]:
         return ask()
 
 
-def _doors(stage: Stage) -> tuple[tuple[str, ...], int]:
+def _doors(stage: Stage) -> tuple[tuple[str, ...], int, str]:
     containers, vip = stage.cluster.nodes[0].containers, stage.vip.address
     asked = [*_pages(stage, vip), (f"http://{vip}:{MANAGEMENT}/api/whoami", "guest:guest")]
     asked.append((f"http://{vip}:{MANAGEMENT}/api/overview", ""))
@@ -116,7 +117,7 @@ def _doors(stage: Stage) -> tuple[tuple[str, ...], int]:
     if guest == "in":
         found.append(f"guest logs in with its default password at {vip}:{AMQP}")
     knocked = sum(code > 0 for _, _, code, _ in answers) + (guest != "unknown")
-    return tuple(dict.fromkeys(sentence for sentence in found if sentence)), knocked
+    return tuple(dict.fromkeys(sentence for sentence in found if sentence)), knocked, guest
 
 
 def _sentence(url: str, user: str, code: int, is_statistics: bool) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -58,18 +58,23 @@ def of_mutant(change: str, because: str, manifest: Mapping[str, Any] | None, sai
     scenarios: Sequence[Mapping[str, Any]] = manifest["scenarios"]
     ran = tuple(dict.fromkeys(name for s in scenarios for name in s["ids"]))
     red = [(s, line) for s in scenarios if s["outcome"] == FAILED for line in red_lines(s)]
-    right = [(s, line) for s, line in red if re.search(because, line)]
+    right = [(s, line) for s, line in red if re.search(because, line.partition("; see ")[0])]
     unsure = [(s, str(s["error"])) for s in scenarios if s["outcome"] not in (PASSED, FAILED)]
     for outcome, found in ((CAUGHT, right), (OTHERWISE, red), (NO_VERDICT, unsure)):
         if found:
             scenario, line = found[0]
             return Result(change, outcome, scenario["ids"][0], *told(line), line[:LONGEST], ran=ran)
-    return Result(change, MISSED if ran else NO_VERDICT, ran=ran)
+    cut_off = manifest.get("unfinished") or manifest.get("not_reached")
+    return Result(
+        change, NO_VERDICT if cut_off or not ran else MISSED, line=said.strip()[-LONGEST:] if cut_off else "", ran=ran
+    )
 
 
-def of_harmless(change: str, manifest: Mapping[str, Any] | None, said: str) -> Result:
-    """Green only if every scenario passed; anything else is a false alarm, harness errors included."""
+def of_harmless(change: str, manifest: Mapping[str, Any] | None, said: str, asked: Iterable[str] = ()) -> Result:
+    """Green only if every scenario that was asked for ran and passed; anything else is a false alarm, harness errors included."""
     seen = of_mutant(change, ".", manifest, said)
+    if seen.outcome == MISSED and (lacking := [name for name in asked if name not in seen.ran]):
+        seen = Result(change, NO_VERDICT, line=f"did not run: {' '.join(lacking)}", ran=seen.ran)
     return Result(**{**seen.as_dict(), "outcome": GREEN if seen.outcome == MISSED else FALSE_ALARM})
 
 

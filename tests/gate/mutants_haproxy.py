@@ -62,7 +62,7 @@ ALL: tuple[Mutant, ...] = (
             Replaced(CFG, "timeout server 3m", "timeout server 9s"),
         ),
         ("G1",),
-        r"idle_client_survives.*budget 90 s",
+        r"idle_client_survives.*budget \d+ s",
     ),
     Mutant(
         "H07",
@@ -73,7 +73,7 @@ ALL: tuple[Mutant, ...] = (
             Replaced(CFG, "timeout server 3m", "timeout server 3h"),
         ),
         ("G1",),
-        r"idle_client_survives.*budget 90 s",
+        r"idle_client_survives.*budget \d+ s",
     ),
     Mutant(
         "H11",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import functools
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -42,12 +43,13 @@ def run(change: Change, *, whole: bool, budget_scale: str) -> Result:
         command = [
             sys.executable, "-m", "pytest", "suites/", "--rmq-topology=3node", f"--rmq-config={folder}",
             f"--rmq-reports={reports}", f"--rmq-budget-scale={budget_scale}", "--rmq-dump=never", "-q", "--tb=line",
-            "-p", "no:cacheprovider",
+            "-p", "no:cacheprovider", "--rmq-version=3.10", "--rmq-profile=gate",
         ]  # fmt: skip
         if not whole:
             command += ["-k", expression(change.scenarios, answered_by())]
         try:
-            done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=LIMIT)
+            nobodys = {name: value for name, value in os.environ.items() if not name.startswith("RMQ_")}
+            done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=LIMIT, env=nobodys)
             output = done.stdout + done.stderr
         except subprocess.TimeoutExpired:
             output = f"ERROR: the gate did not end within {LIMIT} s"
@@ -55,7 +57,7 @@ def run(change: Change, *, whole: bool, budget_scale: str) -> Result:
     if isinstance(change, Mutant):
         result = judging.of_mutant(change.id, change.because, manifest, output)
     else:
-        result = judging.of_harmless(change.id, manifest, output)
+        result = judging.of_harmless(change.id, manifest, output, change.scenarios)
     line = result.line.replace(f"{folder}/", "")
     return replace(result, line=line, preflight=seen, preflight_said=said, seconds=round(time.monotonic() - began, 1))
 

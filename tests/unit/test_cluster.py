@@ -249,7 +249,7 @@ def test_a_policy_is_written_with_dashes(world: World) -> None:
     assert world.apis[0].wrote == [("policy", "/", "p", "^q$", {"ha-mode": "exactly", "ha-params": 2})]
 
 
-def test_a_classic_queue_asks_for_its_home_and_a_quorum_queue_does_not(world: World, hands: Hands) -> None:
+def test_a_queue_asks_for_its_home_itself_in_the_words_of_its_type(world: World, hands: Hands) -> None:
     world.has_queue("q", node=B)
 
     world.cluster.declare("q", home=world.nodes[1])
@@ -257,7 +257,7 @@ def test_a_classic_queue_asks_for_its_home_and_a_quorum_queue_does_not(world: Wo
 
     assert world.apis[1].wrote == [
         ("queue", "/", "q", {"x-queue-master-locator": "client-local"}, B),
-        ("queue", "/", "q", {"x-queue-type": "quorum"}, B),
+        ("queue", "/", "q", {"x-queue-type": "quorum", "x-queue-leader-locator": "client-local"}, B),
     ]
 
 

@@ -28,6 +28,7 @@ from pytest_rmqha.observation import Observations, Observed, present
 from pytest_rmqha.opening import checked, make_stack, stand_up
 from pytest_rmqha.session_report import MEASURED, RUN, SETTINGS, TOPOLOGY, Run
 from pytest_rmqha.settings import Settings
+from pytest_rmqha.sigterm import CLEAN_STOP
 from pytest_rmqha.status import LoadRates
 from pytest_rmqha.timeline import Timeline
 from pytest_rmqha.topology import Topology, from_compose
@@ -59,6 +60,9 @@ def rmq_stack(request: pytest.FixtureRequest, rmq_settings: Settings, rmq_topolo
         stack = make_stack(rmq_settings, rmq_topology, run.name, run.folder, lambda text: print(f"rmqha: {text}"))
     except UserInputError as error:
         pytest.exit(f"{error}", returncode=pytest.ExitCode.USAGE_ERROR)
+    interrupts = request.config.stash.get(CLEAN_STOP, None)
+    if interrupts is not None:
+        interrupts.defers = True
     began = time.monotonic()
     allure_folder = request.config.getoption("allure_report_dir", None)
     allure.write_categories(allure_folder)
@@ -87,6 +91,8 @@ def rmq_stack(request: pytest.FixtureRequest, rmq_settings: Settings, rmq_topolo
         with contextlib.suppress(OSError):
             stack.timeline.to_jsonl(run.folder / "timeline.jsonl")
         _leave_or_keep(request, stack, rmq_settings, run)
+        if interrupts is not None:
+            interrupts.defers = False
 
 
 def _doubts(stack: Stack, settings: Settings) -> list[Finding]:

@@ -40,13 +40,12 @@ from pytest_rmqha.session_report import (
     summary,
 )
 from pytest_rmqha.settings import KNOBS, Knob, Settings, resolve
-from pytest_rmqha.sigterm import CleanStop
+from pytest_rmqha.sigterm import CLEAN_STOP, CleanStop
 from pytest_rmqha.topology import Topology
 from pytest_rmqha.waiting import scale_budgets
 
 pytest_plugins = ("pytest_rmqha.fixtures",)
 
-CLEAN_STOP: pytest.StashKey[CleanStop] = pytest.StashKey()
 DROPPED = "rmqha_dropped_scenarios"
 PARALLEL: pytest.StashKey[bool] = pytest.StashKey()
 CHOSEN: pytest.StashKey[list[pytest.Item]] = pytest.StashKey()

@@ -1,6 +1,8 @@
-"""SIGTERM ends a session as Ctrl-C does: teardown runs, reports are written. Left alone, pytest dies without.
+"""Ctrl-C and SIGTERM end a session alike: teardown runs, reports are written. Left alone, pytest dies of SIGTERM without.
 
-Only the first one interrupts; a later one must not break the teardown that the first has begun.
+While a stack stands they are *deferred* to the next safe point (a poll of ``await_match``), for at most ``GRACE`` seconds: a
+KeyboardInterrupt that strikes in the moment in which a lock is taken leaves the lock taken for ever. Seen once in four
+interrupts: the lock was that of the HTTP connections to the engine, and the teardown waited for it until it was killed.
 """
 
 from __future__ import annotations
@@ -11,27 +13,76 @@ import threading
 from types import FrameType
 from typing import Any
 
+import pytest
+
+from pytest_rmqha import waiting
+
+GRACE = 3.0
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
 
 class CleanStop:
-    """Installed in the main thread only; elsewhere, ``install`` and ``restore`` do nothing."""
+    """Installed in the main thread only; elsewhere, ``install`` and ``restore`` do nothing.
 
-    def __init__(self) -> None:
-        self._before: Any = None
-        self._installed = False
+    The first signal interrupts. A later SIGTERM must not break the teardown that the first has begun; a second Ctrl-C does.
+    """
+
+    def __init__(self, grace: float = GRACE) -> None:
         self.seen = 0
+        self.defers = False
+        self._grace = grace
+        self._before: dict[int, Any] = {}
+        self._pending: str | None = None
+        self._is_forced = False
 
     def install(self) -> None:
-        if threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGTERM, self._stop)
-            self._installed = True
+        if threading.current_thread() is not threading.main_thread():
+            return
+        for number in SIGNALS:
+            if (
+                signal.getsignal(number) is not signal.SIG_IGN
+            ):  # as a shell leaves SIGINT to what runs in the background
+                self._before[number] = signal.signal(number, self._stop)
+        waiting.at_safe_points(self.check)
 
     def restore(self) -> None:
-        if self._installed and threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, self._before if self._before is not None else signal.SIG_DFL)
-            self._installed = False
+        if threading.current_thread() is not threading.main_thread():
+            return
+        for number, before in self._before.items():
+            signal.signal(number, before if before is not None else signal.SIG_DFL)
+        self._before.clear()
+        waiting.at_safe_points(None)
 
-    def _stop(self, _signal: int, _frame: FrameType | None) -> None:
+    def check(self) -> None:
+        """A safe point: nothing is half done here. Raises what was deferred; in another thread it does nothing."""
+        if self._pending is not None and threading.current_thread() is threading.main_thread():
+            self._raise()
+
+    def _raise(self) -> None:
+        name, self._pending, self._is_forced = self._pending, None, False
+        raise KeyboardInterrupt(name)
+
+    def _stop(self, number: int, _frame: FrameType | None) -> None:
+        name = signal.Signals(number).name
+        if self._is_forced and self._pending is not None:
+            self._raise()
         self.seen += 1
-        if self.seen == 1:
-            raise KeyboardInterrupt("SIGTERM")
-        print("rmqha: SIGTERM again: already cleaning up", file=sys.stderr)
+        if self.seen == 1 and self.defers:
+            self._pending = name
+            timer = threading.Timer(self._grace, self._force)
+            timer.daemon = True
+            timer.start()
+        elif self.seen == 1 or number == signal.SIGINT:
+            self._pending = None
+            raise KeyboardInterrupt(name)
+        else:
+            print(f"rmqha: {name} again: already cleaning up", file=sys.stderr)
+
+    def _force(self) -> None:
+        """No safe point came: whatever the main thread waits in has to end now."""
+        if self._pending is not None:
+            self._is_forced = True
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
+
+
+CLEAN_STOP: pytest.StashKey[CleanStop] = pytest.StashKey()

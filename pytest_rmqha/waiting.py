@@ -18,6 +18,17 @@ T = TypeVar("T")
 LONGEST_SHOWN = 600
 
 
+class _Interrupts:
+    """Who is asked at each poll whether the session has been told to end."""
+
+    check: Callable[[], None] | None = None
+
+
+def at_safe_points(check: Callable[[], None] | None) -> None:
+    """``check`` is called before each poll, where nothing is half done, and may raise; None ends that."""
+    _Interrupts.check = check
+
+
 class _Scale:
     """What every budget of this process is multiplied by; one value, because one machine is as slow for all of them."""
 
@@ -120,6 +131,8 @@ def _poll(
     start = deadline - within.seconds
     tries = 0
     while True:
+        if _Interrupts.check is not None:
+            _Interrupts.check()
         last_try = clock() >= deadline
         tries += 1
         failed: Exception | None = None

@@ -93,6 +93,7 @@ def rmq_stack(request: pytest.FixtureRequest, rmq_settings: Settings, rmq_topolo
         _leave_or_keep(request, stack, rmq_settings, run)
         if interrupts is not None:
             interrupts.defers = False
+            interrupts.check()  # what came while the stack was taken down: now it is
 
 
 def _doubts(stack: Stack, settings: Settings) -> list[Finding]:

@@ -12,6 +12,8 @@ from pathlib import Path
 import docker
 import pytest
 
+from pytest_rmqha.waiting import await_match, seconds
+
 ROOT = Path(__file__).resolve().parents[2]
 SCENARIO = "killing_the_holders_host"
 MOMENTS = ("bring-up", "fault", "teardown")
@@ -19,7 +21,7 @@ MOMENTS = ("bring-up", "fault", "teardown")
 
 def left_of_ours() -> list[str]:
     client = docker.from_env()
-    return [c.name for c in client.containers.list(all=True, filters={"label": "rmqha.run"})] + [
+    return [c.name for c in client.containers.list(all=True, filters={"label": "rmqha.run"}, ignore_removed=True)] + [
         n.name for n in client.networks.list(filters={"label": "rmqha.run"})
     ]
 
@@ -96,8 +98,10 @@ def test_what_a_killed_run_left_is_removed_by_the_next_start_and_nothing_else(
 
     following = started_run(tmp_path / "following")
     try:
-        until("bring-up", tmp_path / "following")
-        assert not left & set(left_of_ours())
+        there = await_match(
+            left_of_ours, lambda names: bool(set(names) - left), what="something of the next run", within=seconds(120)
+        )
+        assert not left & set(there)
     finally:
         following.send_signal(signal.SIGINT)
         output, _ = following.communicate(timeout=150)

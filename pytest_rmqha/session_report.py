@@ -156,15 +156,20 @@ def chapter_lines(records: Sequence[ScenarioRecord]) -> list[str]:
 
 
 def total_lines(records: Sequence[ScenarioRecord]) -> list[str]:
-    """Worst outage of the promises, and the messages. Demonstrations lose on purpose: they are counted apart."""
+    """Worst outage of the promises, and the messages. Demonstrations lose on purpose: they are counted apart.
+
+    Where a promise looks at the play of a demonstration (S2 at that of S1), the play's messages are the demonstration's.
+    """
     lines = []
+    shown = {r.measured.play for r in records if r.kind == catalogue.DEMONSTRATION and r.measured.play}
     for kind in catalogue.KINDS:
         measured = [(r.measured, r.nodeid) for r in records if r.kind == kind]
         if not measured:
             continue
         outages = [(m.outage, nodeid) for m, nodeid in measured if m.outage is not None]
         text = f"{max(outages)[0]:.1f} s in {max(outages)[1]}" if outages else "not measured"
-        once = {m.play or nodeid: m for m, nodeid in measured}.values()
+        others = shown if kind == catalogue.PROMISE else set()
+        once = {m.play or nodeid: m for m, nodeid in measured if m.play not in others}.values()
         lost, duplicated, unknown = (sum(getattr(m, n) for m in once) for n in ("lost", "duplicated", "unknown"))
         lines.append(f"{kind}s: worst outage {text}; messages: {lost} lost, {duplicated} duplicated, {unknown} unknown")
     return lines

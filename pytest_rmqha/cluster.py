@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from pytest_rmqha.clock import now
 from pytest_rmqha.errors import HarnessError, InvariantNotUpheld, ToolFailed
 from pytest_rmqha.outside import BrokerApi, Containers
+from pytest_rmqha.replicas import Replicas
 from pytest_rmqha.timeline import Timeline
 from pytest_rmqha.waiting import Budget, await_match, seconds
 
@@ -93,33 +94,6 @@ class Node:
 
     def running_peers(self) -> frozenset[str]:
         return frozenset(name for name, n in self.view().items() if n.get("running"))
-
-
-@dataclass(frozen=True)
-class Replicas:
-    """A queue's replicas as one node reports them, as Erlang node names."""
-
-    leader: str | None
-    members: frozenset[str]
-    in_sync: frozenset[str]
-    state: str
-    messages: int | None
-
-    @staticmethod
-    def of(queue: Mapping[str, Any]) -> Replicas:
-        leader = queue.get("leader") or queue.get("node")
-        if "members" in queue:
-            members, in_sync = queue["members"], queue.get("online", [])
-        else:
-            members = [leader, *queue.get("slave_nodes", [])]
-            in_sync = [leader, *queue.get("synchronised_slave_nodes", [])]
-        return Replicas(
-            leader,
-            frozenset(m for m in members if m),
-            frozenset(m for m in in_sync if m),
-            str(queue.get("state", "running")),
-            int(queue["messages"]) if "messages" in queue else None,
-        )
 
 
 @dataclass(frozen=True)

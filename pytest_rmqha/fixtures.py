@@ -113,9 +113,8 @@ def _leave_or_keep(request: pytest.FixtureRequest, stack: Stack, settings: Setti
     if settings.reuse and not is_up:
         stack.disconnect()
     elif is_up and (settings.reuse or settings.keep == "always" or (settings.keep == "on-failure" and failed)):
-        with contextlib.suppress(
-            HarnessError
-        ):  # one that is too broken for it is kept as it is: attach looks at its files
+        # One that is too broken for it is kept as it is: attach looks at its files.
+        with contextlib.suppress(HarnessError):
             variants.enter(stack, None)
         run.facts["kept"] = keeping.keep(stack)
     else:

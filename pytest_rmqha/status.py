@@ -145,8 +145,8 @@ class Status:
     def _rates_told(self) -> str:
         try:
             return self.rates()
-        except Exception:
-            return ""  # who only looks must not harm the run
+        except Exception:  # who only looks must not harm the run: a status line without rates says so by having none
+            return ""
 
 
 def _span(seconds: float) -> str:

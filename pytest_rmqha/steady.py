@@ -10,9 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from pytest_rmqha.balancers import Balancer
-from pytest_rmqha.cluster import Cluster, Node, Replicas
+from pytest_rmqha.cluster import Cluster, Node
 from pytest_rmqha.errors import HarnessError
 from pytest_rmqha.links import Links
+from pytest_rmqha.replicas import Replicas
 from pytest_rmqha.vip import Vip
 from pytest_rmqha.waiting import Budget, await_match
 

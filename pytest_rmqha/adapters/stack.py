@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pytest_rmqha import clock, data
-from pytest_rmqha.adapters import bring_up, evidence, keeping, own_container
+from pytest_rmqha import data
+from pytest_rmqha.adapters import bring_up, evidence, keeping, member_logs, own_container
 from pytest_rmqha.adapters.bring_up import ADMIN
 from pytest_rmqha.adapters.compose import ComposeProject
 from pytest_rmqha.adapters.engine import RUN_LABEL, Engine
@@ -22,7 +21,7 @@ from pytest_rmqha.adapters.netfilter import PacketFilter
 from pytest_rmqha.adapters.redirect import NetworkRedirect
 from pytest_rmqha.adapters.run_secrets import Secrets
 from pytest_rmqha.adapters.toxiproxy import Proxies
-from pytest_rmqha.adapters.watch import Watch
+from pytest_rmqha.adapters.watch import Watch, started
 from pytest_rmqha.adapters.wire import Wire
 from pytest_rmqha.balancers import Balancer
 from pytest_rmqha.cluster import Cluster, Node
@@ -39,9 +38,8 @@ from pytest_rmqha.config.override import (
 from pytest_rmqha.detours import Detour
 from pytest_rmqha.errors import HarnessError, StackNotUp, UserInputError
 from pytest_rmqha.links import Link, Links
-from pytest_rmqha.logs import AllowedLog, told, unexpected
+from pytest_rmqha.logs import AllowedLog
 from pytest_rmqha.outside import ClientWire
-from pytest_rmqha.peers import peer_changes
 from pytest_rmqha.steady import SteadyState
 from pytest_rmqha.timeline import Timeline
 from pytest_rmqha.topology import Topology
@@ -130,23 +128,21 @@ class Stack:
             for b in self.topology.balancers
         )
         self.vip = Vip(self.topology.vip, self.balancers) if self.topology.vip else None
-        self.links: Links | None = None
-        self.proxies: Proxies | None = None
-        if self.link_map:
-            self.proxies = Proxies(host_of(self.topology, TOXIPROXY_HOST))
-            self.links = Links(
-                tuple(
-                    Link(
-                        self.cluster.node(m.source),
-                        self.cluster.node(m.target),
-                        tuple(m.proxy(p) for p in DISTRIBUTION_PORTS),
-                        self.proxies,
-                    )
-                    for m in self.link_map
-                ),
-                self.filter_on("rmqha-toxiproxy"),
-            )
+        self.proxies = Proxies(host_of(self.topology, TOXIPROXY_HOST)) if self.link_map else None
+        self.links = self._links(self.proxies) if self.proxies is not None else None
         self.steady = SteadyState(self.cluster, self.balancers, self.vip, self.links)
+
+    def _links(self, proxies: Proxies) -> Links:
+        links = (
+            Link(
+                self.cluster.node(m.source),
+                self.cluster.node(m.target),
+                tuple(m.proxy(port) for port in DISTRIBUTION_PORTS),
+                proxies,
+            )
+            for m in self.link_map
+        )
+        return Links(tuple(links), self.filter_on("rmqha-toxiproxy"))
 
     @property
     def front(self) -> str:
@@ -209,22 +205,12 @@ class Stack:
 
     def unexpected_logs(self, since: float, allowed: Sequence[AllowedLog]) -> tuple[str, ...]:
         """A sentence for each member whose log since then (monotonic seconds) has lines that nothing explains."""
-        began = datetime.fromtimestamp(
-            time.time() - (clock.now() - since), tz=UTC
-        )  # a wall clock may be set on the way
-        found = []
-        roles = [(n.service, "broker") for n in self.nodes] + [(b.service, "balancer") for b in self.balancers]
-        for service, role in roles:
-            if lines := unexpected(role, self.engine.logs(service, since=began), allowed):
-                found.append(told(service, lines))
-        return tuple(found)
+        roles = {**{n.service: "broker" for n in self.nodes}, **{b.service: "balancer" for b in self.balancers}}
+        return member_logs.unexplained(self.engine, roles, since, allowed)
 
     def note_peers(self, since: float) -> None:
         """Put on the timeline what the brokers' logs say of their peers since then (monotonic seconds)."""
-        for node in self.nodes:
-            for at, peer, state in peer_changes(self.engine.logs(node.service, since=clock.utc(since))):
-                when = (at - clock.utc(0)).total_seconds()
-                self.timeline.add("peer", f"{node.service}/{peer}", state, when, state=state)
+        member_logs.put_peers_on(self.timeline, self.engine, [node.service for node in self.nodes], since)
 
     def rebuild(self, variant: str | None = None) -> None:
         """The same run's stack from nothing: a new cluster, new volumes."""
@@ -275,7 +261,7 @@ class Stack:
         self.wire = self._raw_wire
         self.wire.ask("hello", within=20)
         self.nodes[0].api.put_user("rmqha-load", self.secrets.load)
-        self._start_watches()
+        self._watches = started(self.timeline, self.balancers, self.vip)
 
     def disconnect(self) -> None:
         """Stop watching, end the load client and go out of the run's network; the stack stands."""
@@ -293,28 +279,14 @@ class Stack:
         self.disconnect()
         self.project.down()
 
-    def _timed(self, label: str) -> Any:
-        return _Timed(self, label)
-
-    def _start_watches(self) -> None:
-        self._watches = [
-            Watch(b.service, self.timeline, "backend", lambda b=b: {f"{b}/{s}": v for s, v in b.backends().items()})  # type: ignore[misc]
-            for b in self.balancers
-        ]
-        for member in self.vip.balancers if self.vip is not None else ():
-            assert self.vip is not None
-            vip = self.vip
-            self._watches.append(
-                Watch(
-                    vip.address,
-                    self.timeline,
-                    "vip",
-                    lambda b=member, vip=vip: {str(b): "held" if vip.held_by(b) else "not held"},  # type: ignore[misc]
-                    every=0.15,
-                )
-            )
-        for watch in self._watches:
-            watch.start()
+    @contextmanager
+    def _timed(self, label: str) -> Iterator[None]:
+        began = time.monotonic()
+        try:
+            with self.timeline.waiting(f"bring-up: {label}"):
+                yield
+        finally:
+            self.took[label] = time.monotonic() - began
 
     def _client_event(self, event: Mapping[str, Any]) -> None:
         if event["event"] == "load":
@@ -322,18 +294,3 @@ class Stack:
             return
         known = {k: v for k, v in event.items() if k not in ("event", "at", "role")}
         self.timeline.add("client", str(event.get("role", "client")), str(event["event"]), at=event.get("at"), **known)
-
-
-@dataclass
-class _Timed:
-    stack: Stack
-    label: str
-    start: float = 0.0
-
-    def __enter__(self) -> None:
-        self.start = time.monotonic()
-        self.stack.timeline.add("wait.begin", f"bring-up: {self.label}")
-
-    def __exit__(self, *_: object) -> None:
-        self.stack.took[self.label] = time.monotonic() - self.start
-        self.stack.timeline.add("wait.end", f"bring-up: {self.label}")

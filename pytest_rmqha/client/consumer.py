@@ -52,7 +52,7 @@ class Consumer(threading.Thread):
         while self._is_wanted():
             try:
                 connection = open_blocking(self.target, self.name, self.meter)
-            except Exception:
+            except Exception:  # the meter has it as a failed connect; a client tries again, whatever refused it
                 tries += 1
                 self.stopping.wait(back_off(tries))
                 continue

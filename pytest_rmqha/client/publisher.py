@@ -112,7 +112,7 @@ class Publisher(threading.Thread):
     def _close_inside(connection: Any) -> None:
         try:
             connection.close()
-        except Exception:
+        except Exception:  # a connection that is past closing: the loop ends all the same
             connection.ioloop.stop()
 
     def _one_connection(self) -> bool:

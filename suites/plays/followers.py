@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pytest_rmqha import clock
-from pytest_rmqha.cluster import Node, Replicas
+from pytest_rmqha.cluster import Node
 from pytest_rmqha.errors import InvariantNotUpheld, ToolFailed
 from pytest_rmqha.faults.node import killed
 from pytest_rmqha.lease import Stage
+from pytest_rmqha.replicas import Replicas
 from pytest_rmqha.waiting import await_match, seconds
 from pytest_rmqha.workload.history import History
 from pytest_rmqha.workload.workload import Workload

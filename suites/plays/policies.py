@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from pytest_rmqha.cluster import Replicas
 from pytest_rmqha.errors import InvariantNotUpheld, ToolFailed
 from pytest_rmqha.lease import Stage
+from pytest_rmqha.replicas import Replicas
 from pytest_rmqha.waiting import await_match, seconds
 from pytest_rmqha.workload.history import History
 

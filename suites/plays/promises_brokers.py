@@ -11,10 +11,10 @@ from typing import TypeVar
 
 from plays.theirs import Queue, stand_ins
 from pytest_rmqha import clock
-from pytest_rmqha.cluster import Replicas
 from pytest_rmqha.errors import BudgetSpent, HarnessError, InvariantNotUpheld, NoVerdict
 from pytest_rmqha.faults.node import killed
 from pytest_rmqha.lease import Stage
+from pytest_rmqha.replicas import Replicas
 from pytest_rmqha.waiting import Budget, await_match, seconds
 from pytest_rmqha.workload.history import History
 from pytest_rmqha.workload.workload import Workload

@@ -14,8 +14,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_rmqha.cluster import Cluster, Node, Replicas
+from pytest_rmqha.cluster import Cluster, Node
 from pytest_rmqha.lease import Stage
+from pytest_rmqha.replicas import Replicas
 
 OURS = "rmqha."
 MOST = 4

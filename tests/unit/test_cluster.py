@@ -7,8 +7,9 @@ import threading
 
 import pytest
 
-from pytest_rmqha.cluster import Cluster, Node, Replicas
+from pytest_rmqha.cluster import Cluster, Node
 from pytest_rmqha.errors import BudgetSpent, InvariantNotUpheld, ToolFailed
+from pytest_rmqha.replicas import Replicas
 from pytest_rmqha.waiting import seconds
 from tests.unit.fakes import Hands, World
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 from typing import Any
 
@@ -17,7 +16,6 @@ from pytest_rmqha.checkers.delivery import nothing_comes_from_nowhere, nothing_c
 from pytest_rmqha.checkers.ordering import order_is_kept
 from pytest_rmqha.checkers.verdict import judge, verify
 from pytest_rmqha.checkers.vip import one_holder_outside_transitions
-from pytest_rmqha.errors import ToolFailed
 from pytest_rmqha.faults.network import isolated
 from pytest_rmqha.faults.node import killed
 from pytest_rmqha.lease import Stage
@@ -180,14 +178,14 @@ def test_a_scenario_that_asserts_nothing(rmq_stage: Stage) -> None:
     rmq_stage.cluster.declare("nothing.is.asked.of.it")
 
 
-def test_a_broker_that_dies_by_itself(rmq_stage: Stage) -> None:
+def test_a_broker_that_dies_by_itself_and_is_back(rmq_stage: Stage) -> None:
     victim = rmq_stage.cluster.nodes[2]
     workload = rmq_stage.workload(rmq_stage.mirrored("ha.load"))
 
     with workload.running():
-        with contextlib.suppress(ToolFailed):  # its container may be gone before the answer is
-            victim.containers.must(victim.service, "sh", "-c", "kill -KILL $(pidof beam.smp)")
+        victim.containers.must(victim.service, "sh", "-c", "kill -KILL $(pidof beam.smp)")
         await_match(victim.answers, lambda yes: not yes, what=f"{victim} dead", within=seconds(5))
+        rmq_stage.cluster.await_rejoined(victim)
 
     verify(workload.history, nothing_confirmed_is_lost)
 

@@ -12,8 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pytest_rmqha.clock import now
-from pytest_rmqha.errors import InvariantNotUpheld, NoVerdict
+from pytest_rmqha.errors import BudgetSpent, InvariantNotUpheld, NoVerdict
 from pytest_rmqha.outside import ClientWire
 from pytest_rmqha.timeline import Timeline
 from pytest_rmqha.waiting import Budget, await_match, seconds
@@ -236,11 +235,16 @@ class Workload:
         """
         with self.timeline.waiting("what is on its way to the consumers"):
             answer = self.wire.ask("drain", within=settle.seconds + 15, quiet=1.0, **{"for": settle.seconds})
-        missing = int(answer["missing"])
-        until = now() + LATE.seconds
-        while missing and now() < until and self.pending() > 0:
-            with self.timeline.waiting("messages that a dead session holds"):
-                missing = int(self.wire.ask("drain", within=30, quiet=0.5, **{"for": 10.0})["missing"])
+        if not int(answer["missing"]):
+            return
+
+        def held() -> int:
+            if self.pending() == 0:
+                return 0
+            return int(self.wire.ask("drain", within=30, quiet=0.5, **{"for": 10.0})["missing"])
+
+        with self.timeline.waiting("messages that a dead session holds"), contextlib.suppress(BudgetSpent):
+            await_match(held, lambda n: n == 0, what="messages that a dead session holds", within=LATE, every=0.5)
 
     def _end(self, drain: bool, *, settle: Budget) -> History:
         if self._holds:

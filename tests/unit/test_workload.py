@@ -289,6 +289,18 @@ def test_the_wait_for_late_messages_ends(client: FakeClient, hands: Hands) -> No
     assert client.verbs.count("drain") == 1 + 8
 
 
+def test_the_wait_for_late_messages_asks_at_its_pace(client: FakeClient, hands: Hands) -> None:
+    client.missing = [3]
+    workload = load(client, pending=lambda: 3)
+
+    with workload.running():
+        pass
+
+    assert client.verbs.count("drain") == 1 + 76
+    waits = [event for event in workload.timeline.events if event.subject == "messages that a dead session holds"]
+    assert [event.kind for event in waits] == ["wait.begin", "wait.end"]
+
+
 # a known number of messages
 
 

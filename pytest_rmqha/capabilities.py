@@ -74,7 +74,6 @@ CAPABILITIES: Mapping[str, Lack] = {
     "balancers": _balancers(1),
     "two_balancers": _balancers(2),
     "vip": lambda t, _line: "" if t.vip else f"{t.name} has no VIP",
-    "two_vips": lambda t, _line: "" if t.other_vips else f"{t.name} has no second VIP",
     "ram": _ram,
     "all_disc": _no_ram,
     "two_discs": _discs(2),

@@ -3,7 +3,8 @@
 A *promise* holds on every stack and colours its verdict. A *demonstration* sets an unsafe thing itself and must see
 what it costs; it runs on the reference stack only. Some promises turn into a demonstration under a condition (B6 with
 one node started alone, P16 with an L4 check, V5 and V12 with a weak check, V15 with a short time-out): the test that
-shows it says ``rmq_scenario("V12", kind="demonstration")``.
+shows it says ``rmq_scenario("V12", kind="demonstration")``. The recovery after a demonstration is a promise wherever the
+stack itself decides it: V3 and V6 have a test of each kind on one play (``rmq_scenario("V6", kind="promise")``).
 """
 
 from __future__ import annotations
@@ -210,7 +211,7 @@ _TABLE: Mapping[int, str] = {
         V15 idle consumer longer than timeout client, heartbeat off / 10 s
         V16 all backends down, then up
         V17 both balancers down, then one up
-        V18 round robin: connections spread over the brokers, before and after a node's return
+        V18 connections spread over the brokers, before and after a node's return
         V19 management UI and API through the VIP (15672) follow the VIP
         V20 haproxy statistics page tells the truth
         V21 keepalived notify script writes each transition

@@ -21,6 +21,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (UserInputError, HarnessError) as error:
         print(f"rmqha: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt as stop:
+        print(f"rmqha: ended by {stop or 'an interrupt'}", file=sys.stderr)
+        return 130
 
 
 if __name__ == "__main__":

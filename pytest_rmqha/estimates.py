@@ -10,26 +10,30 @@ from pytest_rmqha.session_report import PASSED
 
 TABLE = "the shipped table"
 USUAL = "the profile's usual"
-BRING_UP = 45.0
+BRING_UP = 32.0
 
-# Seconds, whole leases; docs/performance.md (line 3.10, two cores).
+# Seconds a play, its tests together, by the manifest of one green gate run (line 3.10, two cores). docs/performance.md says of
+# another one where such seconds go.
 MEASURED: Mapping[str, float] = {
-    "the_leaders_node_is_killed": 33,
-    "the_leaders_node_is_stopped": 21,
-    "two_restarts_with_and_without_a_sync_between": 47,
-    "a_broker_is_cut_off_cleanly": 15,
-    "a_broker_is_cut_off_silently": 21,
-    "the_link_of_a_pair_is_cut": 10,
-    "the_last_stopped_starts_first": 58,
-    "the_first_stopped_starts_and_the_last_one_joins_in_time": 93,
-    "everything_is_killed_at_once": 49,
-    "keepalived_is_stopped_on_the_holder": 61,
-    "the_holders_host_is_killed": 8,
-    "haproxy_is_killed_on_the_holder": 7,
-    "the_balancers_no_longer_hear_each_other": 62,
-    "a_broker_is_frozen": 9,
+    "nobody_does_any_harm": 5,
+    "the_home_of_queues_like_theirs_is_killed": 22,
+    "the_leaders_node_is_killed": 47,
+    "the_leaders_node_is_stopped": 32,
+    "two_restarts_with_and_without_a_sync_between": 54,
+    "a_broker_is_cut_off_cleanly": 18,
+    "a_broker_is_cut_off_silently": 25,
+    "the_link_of_a_pair_is_cut": 20,
+    "the_last_stopped_starts_first": 63,
+    "the_first_stopped_starts_and_the_last_one_joins_in_time": 110,
+    "everything_is_killed_at_once": 55,
+    "each_balancer_has_its_turn": 26,
+    "keepalived_is_stopped_on_the_holder": 64,
+    "the_holders_host_is_killed": 14,
+    "haproxy_is_killed_on_the_holder": 10,
+    "the_balancers_no_longer_hear_each_other": 64,
+    "a_broker_is_frozen": 29,
 }
-BY_PROFILE: Mapping[str, float] = {"gate": 40, "nightly": 75, "acceptance": 180}
+BY_PROFILE: Mapping[str, float] = {"gate": 40, "nightly": 75}
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from pytest_rmqha import live
-from pytest_rmqha.adapters import allure, keeping, variants
+from pytest_rmqha import failure_evidence, live
+from pytest_rmqha.adapters import allure, variants, versions
 from pytest_rmqha.adapters.compose import read_config
 from pytest_rmqha.adapters.stack import Stack
 from pytest_rmqha.balancers import Balancer
@@ -18,15 +18,15 @@ from pytest_rmqha.budgets import Budgets
 from pytest_rmqha.catalogue import CHAPTERS
 from pytest_rmqha.chaos import Chaos
 from pytest_rmqha.cluster import Cluster
-from pytest_rmqha.config.preflight import Finding, across
 from pytest_rmqha.errors import HarnessError, StackNotUp, UserInputError
-from pytest_rmqha.lease import Stage, lease
+from pytest_rmqha.lease import ENDS_THE_SESSION, Stage, lease
+from pytest_rmqha.leaving import leave_or_keep
 from pytest_rmqha.links import Links
 from pytest_rmqha.markers import MARKS, Marks
-from pytest_rmqha.not_up import judged
+from pytest_rmqha.not_up import doubts, judged
 from pytest_rmqha.observation import Observations, Observed, present
 from pytest_rmqha.opening import checked, make_stack, stand_up
-from pytest_rmqha.session_report import MEASURED, RUN, SETTINGS, TOPOLOGY, Run
+from pytest_rmqha.session_report import MEASURED, RUN, SETTINGS, TOPOLOGY
 from pytest_rmqha.settings import Settings
 from pytest_rmqha.sigterm import CLEAN_STOP
 from pytest_rmqha.status import LoadRates
@@ -76,49 +76,34 @@ def rmq_stack(request: pytest.FixtureRequest, rmq_settings: Settings, rmq_topolo
         run.facts["bring_up_seconds"] = round(time.monotonic() - began, 1)
         run.facts["bring_up"] = {label: round(took, 1) for label, took in stack.took.items()}
         run.facts["images"] = dict(stack.engine.image_digests())
+        run.facts["image_tags"] = dict(versions.image_tags(stack.engine))
         run.facts["config_sha256"] = {m: {f.name: f.sha256 for f in files} for m, files in stack.config_files.items()}
-        allure.write_environment(allure_folder, stack.facts())
+        run.facts["stack"] = facts = {**stack.facts(), **versions.of_the_machine(stack.engine)}
+        allure.write_environment(allure_folder, facts)
         request.config.stash[STACK] = stack
         yield stack
     except UserInputError as error:
+        failure_evidence.of_bring_up(stack, run.folder, error)
         pytest.exit(f"{error}", returncode=pytest.ExitCode.USAGE_ERROR)
     except HarnessError as error:
-        stack.dump("bring-up", f"{type(error).__name__}: {error}")
+        failure_evidence.of_bring_up(stack, run.folder, error)
         if isinstance(error, StackNotUp) and not rmq_settings.is_reference:
-            raise judged(error, _doubts(stack, rmq_settings)) from error
+            raise judged(error, doubts(stack.topology, stack.config_files, rmq_settings.version)) from error
+        raise
+    except BaseException as error:
+        if STACK not in request.config.stash:
+            failure_evidence.of_bring_up(stack, run.folder, error)
         raise
     finally:
+        if interrupts is not None:
+            interrupts.forget_deadline()
         with contextlib.suppress(OSError):
             stack.timeline.to_jsonl(run.folder / "timeline.jsonl")
-        _leave_or_keep(request, stack, rmq_settings, run)
+        is_up, failed = STACK in request.config.stash, request.session.testsfailed > 0
+        leave_or_keep(stack, rmq_settings, run, is_up=is_up, failed=failed)
         if interrupts is not None:
             interrupts.defers = False
             interrupts.check()  # what came while the stack was taken down: now it is
-
-
-def _doubts(stack: Stack, settings: Settings) -> list[Finding]:
-    """What the preflight says of these files without asking a program."""
-    members = {m.service: m for m in stack.topology.balancers}
-    files = stack.config_files
-    brokers = {b.service: files[b.service] for b in stack.topology.brokers}
-    return across(
-        brokers, {name: files[name] for name in members}, {n: m.address for n, m in members.items()}, settings.version
-    )
-
-
-def _leave_or_keep(request: pytest.FixtureRequest, stack: Stack, settings: Settings, run: Run) -> None:
-    """A reused stack stays, also one that was refused; a stack of ours that was never up is not kept: nobody could get in."""
-    is_up = STACK in request.config.stash
-    failed = request.session.testsfailed > 0
-    if settings.reuse and not is_up:
-        stack.disconnect()
-    elif is_up and (settings.reuse or settings.keep == "always" or (settings.keep == "on-failure" and failed)):
-        # One that is too broken for it is kept as it is: attach looks at its files.
-        with contextlib.suppress(HarnessError):
-            variants.enter(stack, None)
-        run.facts["kept"] = keeping.keep(stack)
-    else:
-        stack.down()
 
 
 @pytest.fixture(scope="session")
@@ -148,12 +133,22 @@ def rmq_stage(request: pytest.FixtureRequest, rmq_stack: Stack) -> Stage:
     stage = leased.__enter__()
     request.node.stash[STAGE] = stage
     request.node.stash[_LEASE] = leased
-    request.addfinalizer(lambda: None if LEFT in request.node.stash else leased.__exit__(None, None, None))
+    request.addfinalizer(lambda: _leave_uncalled(request, leased))
     return stage
+
+
+def _leave_uncalled(request: pytest.FixtureRequest, leased: Any) -> None:
+    """The test was never called: another fixture failed, which is left as usual, or the session ends."""
+    if LEFT in request.node.stash:
+        return
+    stop = request.config.stash.get(CLEAN_STOP, None)
+    ended = KeyboardInterrupt("the session ends") if stop is not None and stop.seen else None
+    leased.__exit__(type(ended) if ended else None, ended, None)
 
 
 _LEASE: pytest.StashKey[Any] = pytest.StashKey()
 LEFT: pytest.StashKey[bool] = pytest.StashKey()
+PLAY: pytest.StashKey[str] = pytest.StashKey()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -161,19 +156,28 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
     """Leave a scenario's lease inside its call phase, so that what does not come back whole fails the scenario itself."""
     if MARKS in pyfuncitem.stash and pyfuncitem.stash[MARKS].ids:
         _label(pyfuncitem)
-    leased = pyfuncitem.stash.get(_LEASE, None)
+    leased, run = pyfuncitem.stash.get(_LEASE, None), pyfuncitem.config.stash[RUN]
     if leased is None:
-        return (yield)
+        try:
+            return (yield)
+        except ENDS_THE_SESSION:
+            raise
+        except BaseException as error:  # pytest.fail is none of Exception's
+            if PLAY in pyfuncitem.stash:
+                failure_evidence.of_play(pyfuncitem.config.stash[STACK], run.folder, pyfuncitem.stash[PLAY], error)
+            raise
     pyfuncitem.stash[LEFT] = True
     try:
         result = yield
     except BaseException as error:
         _present_stage(pyfuncitem)
-        if not leased.__exit__(type(error), error, error.__traceback__):
-            raise
+        with failure_evidence.attached(run.folder, pyfuncitem.stash[STAGE].name):
+            if not leased.__exit__(type(error), error, error.__traceback__):
+                raise
         return None
     _present_stage(pyfuncitem)
-    leased.__exit__(None, None, None)
+    with failure_evidence.attached(run.folder, pyfuncitem.stash[STAGE].name):
+        leased.__exit__(None, None, None)
     return result
 
 
@@ -226,6 +230,7 @@ def rmq_observe(
                 yield stage
 
         seen = _rmq_observations.of(play, open_lease, variant=marks.variant)
+        request.node.stash[PLAY] = seen.name
         _show(request.node, seen)
         return seen.outcome()
 

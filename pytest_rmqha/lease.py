@@ -30,6 +30,7 @@ from pytest_rmqha.workload.workload import Access, Workload
 
 STEADY_AFTER = seconds(60)
 LOAD_USER = "rmqha-load"
+ENDS_THE_SESSION = (KeyboardInterrupt, SystemExit)
 
 
 class LeasedStack(Protocol):
@@ -54,6 +55,7 @@ class LeasedStack(Protocol):
     def blind_watches(self) -> tuple[str, ...]: ...
     def detour(self, source: str, target: str) -> Detour: ...
     def unexpected_logs(self, since: float, allowed: Sequence[AllowedLog]) -> tuple[str, ...]: ...
+    def diagnoses(self, since: float) -> tuple[str, ...]: ...
     def note_peers(self, since: float) -> None: ...
     def dump(self, name: str, error: str) -> None: ...
 
@@ -143,13 +145,17 @@ class Stage:
         """The way of the load client to the VIP's AMQP port, to be put in with ``faults.detour.detoured``."""
         return self.stack.detour("rmqha-client", f"{self.vip.address}:5672")
 
-    def detour_between(self, balancer: Balancer, broker: Node, backend: str = "amqp_brokers") -> Detour:
-        """The way of a balancer to a broker's AMQP port. NoVerdict if its check would not notice a proxy without a broker."""
-        check = balancer.page.checks().get(f"{backend}/{broker}", "")
-        if not check.startswith("L7"):
+    def detour_between(self, balancer: Balancer, broker: Node) -> Detour:
+        """The way of a balancer to a broker's AMQP port. NoVerdict if a check would not notice a proxy without a broker."""
+        checks, servers = balancer.page.checks(), balancer.servers_of(broker, 5672)
+        if not servers:
+            raise NoVerdict(f"{balancer} has no server at {broker.address}:5672")
+        if blind := [
+            f"{s} by {checks.get(s) or 'nothing'}" for s in sorted(servers) if not checks.get(s, "").startswith("L7")
+        ]:
             raise NoVerdict(
-                f"{balancer} checks {backend}/{broker} by {check or 'nothing'}: an L4 check through a link proxy always "
-                "succeeds, so it would show a dead broker as UP"
+                f"{balancer} checks {', '.join(blind)}: an L4 check through a link proxy always succeeds, so it would show a "
+                "dead broker as UP"
             )
         return self.stack.detour(balancer.service, f"{broker.address}:5672")
 
@@ -167,7 +173,11 @@ class Stage:
 def lease(
     stack: LeasedStack, name: str, chaos: Callable[[], Chaos], allowed_logs: Sequence[AllowedLog] = ()
 ) -> Iterator[Stage]:
-    """The stack for one scenario. Raises InvariantNotUpheld when it isn't whole again within 60 s after the scenario."""
+    """The stack for one scenario. Raises InvariantNotUpheld when it isn't whole again within 60 s after the scenario.
+
+    An interrupt ends the session: there is evidence, faults are healed and the vhost goes (the stack may be kept), but
+    nobody waits to see it whole, and it counts as worn. A second one breaks that off.
+    """
     stack.leases += 1
     vhost = "rmqha." + re.sub(r"[^A-Za-z0-9]+", "-", name)[:60]
     try:
@@ -185,7 +195,10 @@ def lease(
         with contextlib.suppress(Exception):
             stack.dump(name, "".join(traceback.format_exception(error)))
         try:
-            _leave(stack, stage, vhost)
+            if isinstance(error, ENDS_THE_SESSION):
+                _abandon(stack, stage, vhost)
+            else:
+                _leave(stack, stage, vhost)
         except Exception as left:
             if isinstance(left, InvariantNotUpheld) and isinstance(error, HarnessError):
                 raise left from error  # the worst wins: what the stack did not keep outweighs what we could not do
@@ -220,8 +233,7 @@ def _leave(stack: LeasedStack, stage: Stage, vhost: str) -> None:
         stage.chaos.heal_all()
         if stack.wire is not None:
             stack.wire.ask("reset", within=30)
-        with stack.timeline.waiting("steady state afterwards"):
-            stack.steady.wait(within=STEADY_AFTER, error=InvariantNotUpheld, what=f"steady state after {stage.name}")
+        _await_steady(stack, stage)
         stack.worn = False
         if blind := stack.blind_watches():
             raise HarnessError(f"nobody watched {', '.join(blind)}: what the timeline says of them is worth nothing")
@@ -235,3 +247,24 @@ def _leave(stack: LeasedStack, stage: Stage, vhost: str) -> None:
         raise
     stack.cluster.any_answering().api.delete_vhost(vhost)
     stack.timeline.add("scenario.end", stage.name)
+
+
+def _await_steady(stack: LeasedStack, stage: Stage) -> None:
+    """What the brokers' logs say of a known trouble is said with the red: it is where to look, and excuses nothing."""
+    try:
+        with stack.timeline.waiting("steady state afterwards"):
+            stack.steady.wait(within=STEADY_AFTER, error=InvariantNotUpheld, what=f"steady state after {stage.name}")
+    except InvariantNotUpheld as error:
+        if not (known := stack.diagnoses(stage.started)):
+            raise
+        raise InvariantNotUpheld(f"{error}. Known to the field, {'; '.join(known)}") from error
+
+
+def _abandon(stack: LeasedStack, stage: Stage, vhost: str) -> None:
+    """Heal, and take the vhost away: what else ``_leave`` does is for a scenario that follows, or for a verdict."""
+    stack.worn = True
+    try:
+        stage.chaos.heal_all()
+    finally:
+        with contextlib.suppress(Exception):
+            stack.cluster.any_answering().api.delete_vhost(vhost)

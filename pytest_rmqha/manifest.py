@@ -42,8 +42,9 @@ def build(
 ) -> dict[str, Any]:
     """The manifest as JSON-able data. ``run.started`` and ``finished`` are UTC seconds since the epoch.
 
-    Facts that fixtures know (``images``: role -> digest, ``config_sha256``: file -> sum, …) come
-    from ``run.facts`` and keep their names.
+    Facts that fixtures know come from ``run.facts`` and keep their names: ``images`` (service -> id) and ``image_tags``
+    (service -> tag), ``stack`` (versions of the programs in it, of the engine and of compose), ``config_sha256``
+    (member -> file -> sum), … A run whose stack never stood has none of them.
     """
     return {
         **run.facts,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from pytest_rmqha.config.preflight import Finding
+from pytest_rmqha.config.folder import ConfigFile
+from pytest_rmqha.config.preflight import Finding, across
 from pytest_rmqha.errors import InvariantNotUpheld, StackNotUp
+from pytest_rmqha.topology import Topology
 from pytest_rmqha.waiting import shortened
 
 MOST = 2
@@ -17,3 +19,10 @@ def judged(error: StackNotUp, findings: Sequence[Finding]) -> InvariantNotUpheld
     places = [f"{finding.file.rpartition('/config/')[2]}:{finding.line} {finding.text}" for finding in findings[:MOST]]
     doubts = f"; see {', '.join(places)}" if places else ""
     return InvariantNotUpheld(f"this configuration does not come up: {seen}{doubts}\n{error}")
+
+
+def doubts(topology: Topology, files: Mapping[str, list[ConfigFile]], version: str) -> list[Finding]:
+    """What the preflight says of these files (member -> its own) without asking a program."""
+    brokers = {broker.service: files[broker.service] for broker in topology.brokers}
+    balancers = {balancer.service: files[balancer.service] for balancer in topology.balancers}
+    return across(brokers, balancers, {b.service: b.address for b in topology.balancers}, version)

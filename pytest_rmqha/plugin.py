@@ -44,11 +44,12 @@ from pytest_rmqha.sigterm import CLEAN_STOP, CleanStop
 from pytest_rmqha.topology import Topology
 from pytest_rmqha.waiting import scale_budgets
 
-pytest_plugins = ("pytest_rmqha.fixtures",)
+pytest_plugins = ("pytest_rmqha.fixtures", "pytest_rmqha.randomness")
 
 DROPPED = "rmqha_dropped_scenarios"
 PARALLEL: pytest.StashKey[bool] = pytest.StashKey()
 CHOSEN: pytest.StashKey[list[pytest.Item]] = pytest.StashKey()
+ACCEPTED: pytest.StashKey[bool] = pytest.StashKey()
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
@@ -100,6 +101,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if not hasattr(config, "workerinput"):
         config.stash[CLEAN_STOP] = CleanStop()
         config.stash[CLEAN_STOP].install()
+        if settings.deadline is not None and not _only_looking(config):
+            config.stash[CLEAN_STOP].end_after(settings.deadline)
         live.prepare(config)
 
 
@@ -178,6 +181,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     selection.put_back(items, ours, selection.in_order(found.runs))
     if found.out:
         config.hook.pytest_deselected(items=found.out)
+    config.stash[ACCEPTED] = True
 
 
 def _estimates(config: pytest.Config) -> Estimates:
@@ -200,10 +204,13 @@ def pytest_runtestloop(session: pytest.Session) -> object:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
+    """Also called for a session that was refused: that one has no run and writes nothing."""
     config = session.config
     config.stash[CHOSEN] = chosen = [item for item in session.items if is_scenario(item)]
     if chosen and not _only_looking(config) and not hasattr(config, "workerinput"):
         live.begin(config, chosen, _estimates(config))
+        if ACCEPTED in config.stash:
+            running_manifest.note(config, [item.nodeid for item in chosen])
 
 
 @pytest.hookimpl(wrapper=True, trylast=True)
@@ -239,17 +246,21 @@ def pytest_testnodedown(node: Any) -> None:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """A scenario without a verdict is red whatever pytest calls it. The manifest comes last."""
     config = session.config
+    if CLEAN_STOP in config.stash:
+        config.stash[CLEAN_STOP].forget_deadline()
     if config.stash.get(PARALLEL, False):
         session.exitstatus = pytest.ExitCode.USAGE_ERROR
     records = config.stash.get(RECORDS, [])
     if resuming.is_red(config) and not _only_looking(config):
         session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
-    if not records:
+    chosen = [item.nodeid for item in config.stash.get(CHOSEN, [])]
+    if not chosen or ACCEPTED not in config.stash or _only_looking(config) or hasattr(config, "workerinput"):
         return
     if session.exitstatus == pytest.ExitCode.OK and any(record.outcome != PASSED for record in records):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
     run = config.stash[RUN]
-    chosen = [item.nodeid for item in config.stash[CHOSEN]]
+    if ended_by := config.stash[CLEAN_STOP].ended_by:
+        run.facts["ended_by"] = ended_by
     built = running_manifest.built(config, chosen, int(session.exitstatus))
     config.hook.pytest_rmqha_manifest(config=config, manifest=built)
     try:
@@ -274,6 +285,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         done = {record.nodeid for record in records}
         waiting = dict.fromkeys(name for item in chosen if item.nodeid not in done for name in item.stash[MARKS].ids)
         terminalreporter.section("RabbitMQ HA verdict")
-        lines = [*resuming.lines(config), *summary(records, left_out, list(waiting), config.stash[RUN])]
+        ended_by = config.stash[CLEAN_STOP].ended_by if CLEAN_STOP in config.stash else ""
+        lines = [f"ENDED: {ended_by}"] if ended_by else []
+        lines += [*resuming.lines(config), *summary(records, left_out, list(waiting), config.stash[RUN])]
     for line in lines:
         terminalreporter.write_line(line)

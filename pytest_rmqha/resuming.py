@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 import pytest
 
 from pytest_rmqha import resumption
+from pytest_rmqha.code_digest import code_digest
 from pytest_rmqha.config_digest import config_digest
 from pytest_rmqha.errors import UserInputError
 from pytest_rmqha.resumption import Resumed
@@ -25,11 +27,13 @@ def begin(config: pytest.Config, settings: Settings) -> Settings:
 
 
 def settled(config: pytest.Config) -> Resumed:
-    """What the earlier run has settled, nothing without one; the digest that a later run will ask for is noted."""
+    """What the earlier run has settled, nothing without one; the digests that a later run will ask for are noted."""
     settings, earlier = config.stash[SETTINGS], config.stash[EARLIER]
     digest = config_digest(settings, config.stash[TOPOLOGY])
-    config.stash[RUN].facts[resumption.DIGEST] = digest
-    found = resumption.resumed(earlier, settings, digest) if earlier is not None else Resumed("")
+    # Of several conftest files sys.modules has the last one only.
+    code = code_digest([*sys.modules.values(), *config.pluginmanager.get_plugins()], config.rootpath)
+    config.stash[RUN].facts |= {resumption.DIGEST: digest, resumption.CODE: code}
+    found = resumption.resumed(earlier, settings, digest, code) if earlier is not None else Resumed("")
     config.stash[RESUMED] = found
     return found
 

@@ -1,4 +1,4 @@
-"""``--rmq-resume=RUN``: what an earlier run has settled is left out, if it was a run of the same thing.
+"""``--rmq-resume=RUN``: what an earlier run has settled is left out, if it was a run of the same thing by the same code.
 
 Passed is settled. FAILED is settled, too: a verdict is never retried, so the session stays red whatever else it sees.
 What had no verdict (undecided, the harness failed, not reached) runs again.
@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 
+from pytest_rmqha import code_digest
 from pytest_rmqha.errors import UserInputError
 from pytest_rmqha.run_folder import folder_of
 from pytest_rmqha.runs import Manifest, left_out_of, manifest_of, records_of, setting
@@ -18,6 +19,7 @@ from pytest_rmqha.settings import DEFAULT, Settings
 
 OPTION = "--rmq-resume"
 DIGEST = "config_digest"
+CODE = "code_sha256"
 SAME = (
     *("topology", "version", "image", "balancer_image", "client_image", "toxiproxy_image"),
     *("profile", "budget_scale", "seed"),
@@ -63,15 +65,15 @@ def with_its_seed(settings: Settings, manifest: Manifest | None) -> Settings:
     return replace(settings, seed=int(manifest["seed"]), sources=sources)
 
 
-def resumed(manifest: Manifest, settings: Settings, digest: str) -> Resumed:
+def resumed(manifest: Manifest, settings: Settings, digest: str, code: Mapping[str, str]) -> Resumed:
     """What the run has settled, and what the runs that it resumed itself had. UserInputError if it was another thing."""
     name = str(manifest["run"])
-    other = differences(manifest, settings, digest)
+    other = differences(manifest, settings, digest, code)
     if other:
         raise UserInputError(
             OPTION,
             name,
-            "a run of the same stack, configuration, profile, seed and version of this package",
+            "a run of the same stack, configuration, profile, seed, tests and version of this package",
             f"give this session what {name} had, or run without {OPTION}: {'; '.join(other)}",
         )
     settled: dict[str, str] = {}
@@ -91,7 +93,7 @@ def resumed(manifest: Manifest, settings: Settings, digest: str) -> Resumed:
     return Resumed(name, settled, red, frozenset(owed))
 
 
-def differences(manifest: Manifest, settings: Settings, digest: str) -> list[str]:
+def differences(manifest: Manifest, settings: Settings, digest: str, code: Mapping[str, str]) -> list[str]:
     """A sentence for each thing that is not as it was in that run."""
     here = settings.as_dict()
     found = [
@@ -103,6 +105,11 @@ def differences(manifest: Manifest, settings: Settings, digest: str) -> list[str
         found.append("the configuration files differ" if manifest.get(DIGEST) else "it noted no digest of its files")
     if (was := manifest.get("versions", {}).get("pytest-rmqha")) != our_version():
         found.append(f"pytest-rmqha was {was}, here {our_version()}")
+    noted = manifest.get(CODE)
+    if not isinstance(noted, Mapping):
+        found.append("it noted no digest of its code")
+    elif edited := code_digest.changed(noted, code):
+        found.append(f"the code differs: {code_digest.told(edited)}")
     return found
 
 

@@ -93,10 +93,10 @@ def note_phase(item: pytest.Item, call: pytest.CallInfo[None]) -> ScenarioRecord
 
 
 def properties(record: ScenarioRecord) -> list[tuple[str, object]]:
-    """The record as JUnit properties."""
-    found: list[tuple[str, object]] = [("rmq_scenario", name) for name in record.ids]
-    found += [("rmq_kind", record.kind), ("rmq_outcome", record.outcome)]
+    """The record as JUnit properties, named as those of its measurements are."""
+    found: list[tuple[str, object]] = [("rmq.scenario", name) for name in record.ids]
+    found += [("rmq.kind", record.kind), ("rmq.outcome", record.outcome)]
     if record.measured.outage is not None:
-        found.append(("rmq_outage_seconds", round(record.measured.outage, 3)))
-    found += [(f"rmq_{name}", getattr(record.measured, name)) for name in ("lost", "duplicated", "unknown")]
-    return found + [("rmq_verdict", line) for line in record.verdicts]
+        found.append(("rmq.outage.seconds", round(record.measured.outage, 3)))
+    found += [(f"rmq.{name}", getattr(record.measured, name)) for name in ("lost", "duplicated", "unknown")]
+    return found + [("rmq.verdict", line) for line in record.verdicts]

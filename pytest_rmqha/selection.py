@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -168,8 +168,12 @@ def select(
 
 
 def _elsewhere(items: Sequence[pytest.Item], shard: Shard) -> Callable[[pytest.Item], str]:
-    """Why an item is not in this shard. UserInputError if there are fewer plays than shards: an empty one proves nothing."""
-    plays = plays_of(items)
+    """Why an item is not in this shard. UserInputError if there are fewer plays than shards: an empty one proves nothing.
+
+    Each shard has a stack of its own, so what is asked of every stack (``shards.ON_EVERY_STACK``) is not dealt out.
+    """
+    dealt = [item for item in items if not set(item.stash[MARKS].ids) <= shards.ON_EVERY_STACK] or list(items)
+    plays = plays_of(dealt)
     if len(plays) < shard.count:
         raise UserInputError(
             "--rmq-shard",
@@ -180,10 +184,18 @@ def _elsewhere(items: Sequence[pytest.Item], shard: Shard) -> Callable[[pytest.I
     costs = {play.nodeids[0]: estimates.shipped(play.name, play.profile).seconds for play in plays}
     parts = shards.dealt(costs, shard.count)
     part_of = {nodeid: parts[play.nodeids[0]] for play in plays for nodeid in play.nodeids}
+    place = {item.nodeid: number for number, item in enumerate(items)}
+    struck = {place[play.nodeids[0]]: parts[play.nodeids[0]] for play in plays if play.faults}
+
+    def asked_in(item: pytest.Item) -> Collection[int]:
+        if item.nodeid in part_of:
+            return (part_of[item.nodeid],)
+        before = [part for number, part in struck.items() if number < place[item.nodeid]]
+        return shards.asked_in(shard.count, before, after_faults="G11" in item.stash[MARKS].ids)
 
     def why(item: pytest.Item) -> str:
-        part = part_of[item.nodeid]
-        return "" if part == shard.index else shards.why_elsewhere(part, shard.count)
+        parts_of_it = asked_in(item)
+        return "" if shard.index in parts_of_it else shards.why_elsewhere(min(parts_of_it), shard.count)
 
     return why
 

@@ -65,6 +65,16 @@ def factor(text: str, _base: Path) -> float:
     return value
 
 
+def minutes(text: str, _base: Path) -> float | None:
+    try:
+        value = float(text or "1")
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 10080:
+        raise BadValue("a number of minutes above 0, up to 10080 (a week)", "write it as 90, or leave it out for none")
+    return value if text else None
+
+
 def topology(text: str, base: Path) -> str:
     """A shipped name stays a name; a path comes back absolute."""
     known = data.topologies()

@@ -20,7 +20,7 @@ from pytest_rmqha.run_folder import read_run
 from pytest_rmqha.shards import Shard, read_shard
 
 LINES = ("3.8", "3.10", "4.0", "4.3")
-PROFILES = ("gate", "nightly", "acceptance")
+PROFILES = ("gate", "nightly")
 WHEN = ("never", "on-failure", "always")
 DEFAULT = "default"
 
@@ -61,10 +61,23 @@ KNOBS: tuple[Knob, ...] = (
     ),
     Knob("client_image", "", values.image, "IMAGE", "load client image instead of ours"),
     Knob("toxiproxy_image", "", values.image, "IMAGE", "link proxy image instead of ours"),
-    Knob("registry", "", values.registry, "PREFIX", "registry and path that images are taken from"),
     Knob("config", "", values.configuration, "DIR", "folder with the configuration to judge, instead of the reference"),
-    Knob("profile", "gate", values.one_of(*PROFILES), "PROFILE", "how much to run: gate, nightly or acceptance"),
-    Knob("seed", "", values.whole_number, "NUMBER", "seed of everything random; drawn and printed when not given"),
+    Knob("profile", "gate", values.one_of(*PROFILES), "PROFILE", "how much to run: gate or nightly"),
+    Knob(
+        "seed",
+        "",
+        values.whole_number,
+        "NUMBER",
+        "seed of what scenarios draw from Python's random and the fixture rmq_random, begun anew for each test; "
+        "drawn and printed when not given",
+    ),
+    Knob(
+        "deadline",
+        "",
+        values.minutes,
+        "MINUTES",
+        "end the session after so many minutes as an interrupt does: evidence kept, nothing left standing, exit code 2",
+    ),
     Knob(
         "keep", "never", values.one_of(*WHEN), "WHEN", "leave the stack running at the end: never, on-failure, always"
     ),
@@ -94,10 +107,10 @@ class Settings:
     balancer_image: str | None
     client_image: str | None
     toxiproxy_image: str | None
-    registry: str | None
     config: Path | None
     profile: str
     seed: int
+    deadline: float | None
     keep: str
     reuse: str | None
     reports: Path
@@ -125,6 +138,10 @@ class Settings:
     def is_reference(self) -> bool:
         """Whether this is our own stack with our own configuration: demonstrations and variants run on no other."""
         return self.config is None and not self.topology_is_own
+
+    def seed_of(self, nodeid: str) -> str:
+        """What one test's random numbers begin with: the same in each run with this seed, whatever else runs."""
+        return f"{self.seed} {nodeid}"
 
     def as_dict(self) -> dict[str, dict[str, object]]:
         """name -> value and source, JSON-able, for the manifest."""

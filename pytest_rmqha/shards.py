@@ -15,6 +15,8 @@ from pathlib import Path
 from pytest_rmqha import setting_values as values
 
 MOST = 99
+ON_EVERY_STACK = frozenset({"G10", "G11"})
+"""Ids that are asked of each part's own stack: what is whole at the start, and what the faults of *this* part left of it."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,15 @@ def dealt(costs: Mapping[str, float], count: int) -> dict[str, int]:
         loads[part] += costs[name]
         parts[name] = part + 1
     return parts
+
+
+def asked_in(count: int, struck: Iterable[int], *, after_faults: bool) -> frozenset[int]:
+    """The parts in which a test of ``ON_EVERY_STACK`` is asked. ``struck``: those that inject a fault before it.
+
+    One that looks at what faults have left is not asked where there is none: it would prove nothing there. Where no part
+    strikes it is asked in all, and says so itself.
+    """
+    return (frozenset(struck) if after_faults else frozenset()) or frozenset(range(1, count + 1))
 
 
 def digest(nodeids: Iterable[str]) -> str:

@@ -24,7 +24,8 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 class CleanStop:
     """Installed in the main thread only; elsewhere, ``install`` and ``restore`` do nothing.
 
-    The first signal interrupts. A later SIGTERM must not break the teardown that the first has begun; a second Ctrl-C does.
+    The first signal interrupts, and so does a deadline (``end_after``). A later SIGTERM must not break the teardown that the
+    first has begun; a second Ctrl-C does.
     """
 
     def __init__(self, grace: float = GRACE) -> None:
@@ -34,6 +35,8 @@ class CleanStop:
         self._before: dict[int, Any] = {}
         self._pending: str | None = None
         self._is_forced = False
+        self._deadline: threading.Timer | None = None
+        self.ended_by = ""
 
     def install(self) -> None:
         if threading.current_thread() is not threading.main_thread():
@@ -48,10 +51,28 @@ class CleanStop:
     def restore(self) -> None:
         if threading.current_thread() is not threading.main_thread():
             return
+        self.forget_deadline()
         for number, before in self._before.items():
             signal.signal(number, before if before is not None else signal.SIG_DFL)
         self._before.clear()
         waiting.at_safe_points(None)
+
+    def end_after(self, minutes: float) -> None:
+        """The session is interrupted then as by a signal, once; ``ended_by`` says so in a sentence. Call it after ``install``."""
+        if signal.SIGTERM in self._before:
+            self._deadline = threading.Timer(minutes * 60, self._deadline_has_passed, (minutes,))
+            self._deadline.daemon = True
+            self._deadline.start()
+
+    def forget_deadline(self) -> None:
+        """What there was to do is done: what is left is taking down."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+
+    def _deadline_has_passed(self, minutes: float) -> None:
+        if self.seen == 0:
+            self.ended_by = f"the deadline of {minutes:g} minutes (--rmq-deadline) has passed"
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
 
     def check(self) -> None:
         """A safe point: nothing is half done here. Raises what was deferred; in another thread it does nothing."""
@@ -63,7 +84,7 @@ class CleanStop:
         raise KeyboardInterrupt(name)
 
     def _stop(self, number: int, _frame: FrameType | None) -> None:
-        name = signal.Signals(number).name
+        name = self.ended_by or signal.Signals(number).name
         if self._is_forced and self._pending is not None:
             self._raise()
         self.seen += 1

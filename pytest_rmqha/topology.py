@@ -39,7 +39,7 @@ class BalancerSpec:
 
 @dataclass(frozen=True)
 class Topology:
-    """``network`` is the compose key of the one network of all members; ``other_vips`` are beside the brokers' own."""
+    """``network`` is the compose key of the one network of all members."""
 
     name: str
     brokers: tuple[BrokerSpec, ...]
@@ -48,7 +48,6 @@ class Topology:
     subnet: str
     gateway: str
     network: str
-    other_vips: tuple[str, ...] = ()
 
     @property
     def members(self) -> tuple[BrokerSpec | BalancerSpec, ...]:
@@ -73,7 +72,8 @@ class Topology:
 def from_compose(config: Mapping[str, Any], name: str) -> Topology:
     """The topology ``name`` in ``config``; UserInputError where a label, name or address is missing or contradicts."""
     services = _services(name, config)
-    roles = {service: _role(name, service, _labels(body)) for service, body in services.items()}
+    labels = {service: _labels(body) for service, body in services.items()}
+    roles = {service: _role(name, service, labels[service]) for service in services}
     brokers = [s for s, role in roles.items() if role == "broker"]
     balancers = [s for s, role in roles.items() if role == "balancer"]
     if not brokers:
@@ -87,22 +87,19 @@ def from_compose(config: Mapping[str, Any], name: str) -> Topology:
     _refuse_forgotten(name, services, roles, network)
     subnet, gateway = _subnet(name, network, config)
     addresses = {s: _address(name, s, services[s], network, subnet) for s in (*brokers, *balancers)}
-    vips = _vips(name, {s: _labels(services[s]) for s in balancers}, subnet)
+    vip = _vip(name, {s: labels[s] for s in balancers}, subnet)
     others = _addresses_of_others(services, roles, network)
-    _all_different(name, [("the gateway", gateway), *addresses.items(), *others, *(("the VIP", vip) for vip in vips)])
+    _all_different(name, [("the gateway", gateway), *addresses.items(), *others, *([("the VIP", vip)] if vip else [])])
     names = {s: _hostname(name, s, services[s]) for s in (*brokers, *balancers)}
     _all_different(name, list(names.items()), "host name")
     return Topology(
         name=name,
-        brokers=tuple(
-            BrokerSpec(s, names[s], addresses[s], _node_type(name, s, _labels(services[s]))) for s in brokers
-        ),
+        brokers=tuple(BrokerSpec(s, names[s], addresses[s], _node_type(name, s, labels[s])) for s in brokers),
         balancers=tuple(BalancerSpec(s, names[s], addresses[s]) for s in balancers),
-        vip=vips[0] if vips else None,
+        vip=vip,
         subnet=str(subnet),
         gateway=gateway,
         network=network,
-        other_vips=vips[1:],
     )
 
 
@@ -252,8 +249,8 @@ def _address(name: str, service: str, body: Mapping[str, Any], network: str, sub
     return _inside(what, str(address), subnet)
 
 
-def _vips(name: str, labels: Mapping[str, Mapping[str, str]], subnet: ipaddress.IPv4Network) -> tuple[str, ...]:
-    """The VIPs all balancers agree on, the brokers' own first."""
+def _vip(name: str, labels: Mapping[str, Mapping[str, str]], subnet: ipaddress.IPv4Network) -> str | None:
+    """The VIP that all balancers agree on, if there are any balancers. A second one is refused: nobody would look at it."""
     agreed: tuple[str, str] | None = None
     for service, found in labels.items():
         label = found.get("rmqha.vip", "").replace(" ", "")
@@ -272,9 +269,11 @@ def _vips(name: str, labels: Mapping[str, Mapping[str, str]], subnet: ipaddress.
                 "name the same VIP on each balancer",
             )
         agreed = (service, label)
-    if agreed is None:
-        return ()
-    return tuple(_inside(f"label rmqha.vip of topology {name}", vip, subnet) for vip in agreed[1].split(","))
+    what = f"label rmqha.vip of topology {name}"
+    if agreed is not None and "," in agreed[1]:
+        expected = "one address: one VIP is watched, and nobody would see what becomes of another"
+        raise UserInputError(what, agreed[1], expected, "name the one by which clients reach the brokers")
+    return _inside(what, agreed[1], subnet) if agreed else None
 
 
 def _addresses_of_others(

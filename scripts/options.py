@@ -21,6 +21,9 @@ variable, the line in `pytest.ini` or `[tool.pytest.ini_options]`; else the defa
 as not given. A relative path counts from where pytest was started, in an ini file from beside that file. The header of a
 run names every value that is not the default, and where it came from; a bad value ends the session with exit code 4
 before anything starts.
+
+A run pulls nothing: images are there, or it says so. Where they are pulled from is asked by `rmqha images` and `rmqha run`
+(`--registry=PREFIX`, or the environment variable `RMQ_REGISTRY`).
 """
 
 MARKS = """

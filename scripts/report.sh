@@ -17,6 +17,17 @@ compgen -G "$results/*-result.json" >/dev/null || die "$results holds no test re
 out=${2:-$(dirname "$results")/allure-report}
 [ ! -e "$out" ] || [ -f "$out/index.html" ] || [ -z "$(ls -A "$out")" ] ||
   die "$out is not empty and is no earlier report (no index.html): it is left alone, name another folder"
+
+install_npm() {
+  local log
+  log=$(mktemp)
+  echo "report: npx is missing: installing npm (apt-get, at most 6 minutes)"
+  { timeout 60 apt-get update -qq &&
+    DEBIAN_FRONTEND=noninteractive timeout 300 apt-get install -y -qq --no-install-recommends npm; } >"$log" 2>&1 </dev/null ||
+    echo "report: npm could not be installed: $(tail -n 1 "$log")" >&2
+  rm -f "$log"
+}
+if ! command -v npx >/dev/null && [ "$(id -u 2>/dev/null)" = 0 ] && command -v apt-get >/dev/null; then install_npm; fi
 command -v npx >/dev/null ||
   die "npx is missing (it comes with Node.js and npm: 'apt-get install npm', or https://nodejs.org). The results stay in $results; the HTML is not built"
 

@@ -53,7 +53,7 @@ def test_a_queue_with_exactly_two_replicas_gets_a_new_unsynced_mirror_when_its_m
     assert new and not new & seen.two_in_sync_during, (
         f"new mirror {set(new)}, in sync at once: {set(seen.two_in_sync_during)}"
     )
-    verify(seen.history, *universal(budget("publishing", seconds(15))))
+    verify(seen.history, *universal(budget("publishing", seconds(15)), budget))
 
 
 @pytest.mark.rmq_scenario("S3")
@@ -68,7 +68,7 @@ def test_the_same_two_restarts_keep_everything_when_the_queue_synchronises_by_it
     tried(seen.led_without_first == seen.second, f"{seen.led_without_first} led while {seen.first} was stopped")
     assert seen.led_without_second == seen.first
     assert seen.kept == everything, f"{seen.kept} of {everything} messages were left on the node that had come back"
-    verify(seen.history, *universal(budget("publishing", BROKER_KILL)))
+    verify(seen.history, *universal(budget("publishing", BROKER_KILL), budget))
 
 
 @pytest.mark.rmq_scenario("S12")
@@ -87,7 +87,7 @@ def test_replicas_follow_a_policy_that_is_set_changed_and_removed_under_load(obs
         assert members["nodes without the leader"] == {seen.second, seen.third}
         assert len(members["removed"]) == 1 and members["removed"] < everywhere - {seen.home}, members
     assert seen.progressed == tuple(seen.replicas)
-    verify(seen.history, *universal(budget("publishing", BROKER_KILL)))
+    verify(seen.history, *universal(budget("publishing", BROKER_KILL), budget))
 
 
 @pytest.mark.rmq_scenario("S13")
@@ -110,7 +110,7 @@ def test_a_policy_whose_pattern_matches_nothing_mirrors_nothing(observe, budget)
             f"with {seen.victim} dead a client is told: {pair.asked}; its twin {NAMED} was led by {pair.twin_led_by}",
         )
     )
-    verify(seen.history, *universal(budget("publishing", BROKER_KILL)))
+    verify(seen.history, *universal(budget("publishing", BROKER_KILL), budget))
 
 
 @pytest.mark.rmq_scenario("S14")
@@ -125,4 +125,4 @@ def test_what_was_acknowledged_or_purged_does_not_come_back_from_a_promoted_mirr
     assert settled.kept_delivered_while_away == HALF
     assert settled.after_purge_delivered_while_away == AFTER
     assert settled.came_back == dict.fromkeys(GONE_FOR_GOOD, 0), f"came back: {settled.came_back}"
-    verify(seen.history, *universal(budget("publishing", BROKER_KILL)))
+    verify(seen.history, *universal(budget("publishing", BROKER_KILL), budget))

@@ -1,27 +1,82 @@
-"""Chapter 4 on the ``1node`` topology: what a restart of the single mode keeps."""
+"""Chapter 4 on the ``1node`` topology: what a stop, a kill, a stop_app and a restart of the single mode keep."""
 
 from __future__ import annotations
 
 import pytest
-from oracle import COLD_START, universal
-from plays.single_mode import PERSISTENT, the_only_broker_is_killed, the_only_broker_is_stopped
+from oracle import COLD_START, tried, universal
+from plays.both_kinds import KEPT
+from plays.single_mode import (
+    PERSISTENT,
+    TRANSIENT,
+    Seen,
+    the_only_broker_is_killed,
+    the_only_broker_is_restarted,
+    the_only_broker_is_stopped,
+    the_only_brokers_application_is_stopped,
+)
 
-from pytest_rmqha.checkers.verdict import verify
+from pytest_rmqha.checkers.observed import observed
+from pytest_rmqha.checkers.verdict import Verdict, judge, verify
 
-pytestmark = pytest.mark.rmq_requires("single")
+pytestmark = pytest.mark.rmq_requires("single", "quorum")
 
 
 @pytest.mark.rmq_scenario("B13")
-def test_a_stopped_single_broker_keeps_durable_queues_and_persistent_messages(observe, budget):
+def test_a_stopped_single_broker_keeps_durable_objects_and_persistent_messages_only(observe, budget):
     seen = observe(the_only_broker_is_stopped)
 
-    assert seen.left == PERSISTENT, f"{seen.left} messages left, {PERSISTENT} were persistent"
-    verify(seen.history, *universal(budget("publishing", COLD_START)))
+    judge(*what_it_keeps(seen))
+    verify(seen.history, *universal(budget("publishing", COLD_START), budget))
 
 
 @pytest.mark.rmq_scenario("B13")
-def test_a_killed_single_broker_keeps_durable_queues_and_persistent_messages(observe, budget):
+def test_a_killed_single_broker_keeps_durable_objects_and_persistent_messages_only(observe, budget):
     seen = observe(the_only_broker_is_killed)
 
-    assert seen.left == PERSISTENT, f"{seen.left} messages left, {PERSISTENT} were persistent"
-    verify(seen.history, *universal(budget("publishing", COLD_START)))
+    judge(*what_it_keeps(seen))
+    verify(seen.history, *universal(budget("publishing", COLD_START), budget))
+
+
+@pytest.mark.rmq_scenario("B13")
+def test_a_stop_app_of_the_single_broker_keeps_durable_objects_and_persistent_messages_only(observe, budget):
+    seen = observe(the_only_brokers_application_is_stopped)
+
+    judge(*what_it_keeps(seen))
+    verify(seen.history, *universal(budget("publishing", COLD_START), budget))
+
+
+@pytest.mark.rmq_scenario("B13")
+def test_a_restarted_single_broker_keeps_durable_objects_and_persistent_messages_only(observe, budget):
+    seen = observe(the_only_broker_is_restarted)
+
+    judge(*what_it_keeps(seen))
+    verify(seen.history, *universal(budget("publishing", COLD_START), budget))
+
+
+def what_it_keeps(seen: Seen) -> tuple[Verdict, Verdict]:
+    """B12's table for one broker: objects and messages. No verdict where one of them was not there before."""
+    wanted = {
+        "persistent.durable": (PERSISTENT, PERSISTENT),
+        "transient.durable": (TRANSIENT, 0),
+        "persistent.fleeting": (PERSISTENT, 0),
+        "persistent.quorum": (PERSISTENT, PERSISTENT),
+        "transient.quorum": (TRANSIENT, TRANSIENT),
+    }
+    if not seen.fleeting_queue:
+        del wanted["persistent.fleeting"]
+    objects = 8 if seen.fleeting_queue else 5
+    tried(len(seen.objects_before) == objects and seen.objects_before > KEPT, f"it had {sorted(seen.objects_before)}")
+    for stream, (confirmed, _) in wanted.items():
+        tried(
+            seen.arrived[stream][0] == confirmed, f"{seen.arrived[stream][0]} of {confirmed} of {stream} were confirmed"
+        )
+    kept = {stream: seen.arrived[stream][1] for stream in wanted}
+    due = {stream: left for stream, (_, left) in wanted.items()}
+    return (
+        observed(
+            "objects_kept",
+            seen.objects_after == KEPT,
+            f"objects {sorted(seen.objects_after)}; {sorted(KEPT)} had to be",
+        ),
+        observed("messages_kept", kept == due, f"kept {kept}; it had to be {due}"),
+    )

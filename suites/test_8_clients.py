@@ -27,7 +27,7 @@ def test_a_publish_whose_connection_died_is_unknown_and_a_republish_settles_it(o
     assert arrived == seen.unknown_after_kill, (
         f"{arrived} of {seen.unknown_after_kill} arrived, {arrived_twice} of them twice"
     )
-    verify(seen.history, *universal(budget("publishing", BROKER_KILL)))
+    verify(seen.history, *universal(budget("publishing", BROKER_KILL), budget))
 
 
 @pytest.mark.rmq_profile("nightly")
@@ -42,7 +42,7 @@ def test_a_consumer_whose_broker_died_is_subscribed_once_again_and_gets_deliveri
         f"{seen.returned} got its first delivery {seen.delivered_again_after:.1f} s after its broker's death"
     )
     assert seen.consumers_after == seen.wanted, f"{seen.consumers_after} consumers are counted, {seen.wanted} there are"
-    verify(seen.history, *universal(budget("publishing", BROKER_KILL)))
+    verify(seen.history, *universal(budget("publishing", BROKER_KILL), budget))
 
 
 @pytest.mark.rmq_profile("nightly")
@@ -60,7 +60,7 @@ def test_a_list_of_brokers_a_short_lived_name_and_the_vip_each_lead_back_in_time
             f"from the broker's death to the first confirm: {side_by_side}",
         )
     )
-    verify(seen.history, *universal(budget("publishing", BROKER_KILL)))
+    verify(seen.history, *universal(budget("publishing", BROKER_KILL), budget))
 
 
 @pytest.mark.rmq_profile("nightly")

@@ -1,6 +1,7 @@
 """The compose project of a run: brought up and down through testcontainers' ``DockerCompose``.
 
-What DockerCompose lacks (a project name, time-outs, clean-up of dead containers and volumes) is set around it.
+What DockerCompose lacks (a project name, time-outs, a session of its own, clean-up of dead containers and volumes) is set
+around it.
 """
 
 from __future__ import annotations
@@ -8,8 +9,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from pytest_rmqha.adapters.reachable import require_client, require_compose
 from pytest_rmqha.errors import StackNotUp, UserInputError
 
 LIMIT = 30.0
+UP_LIMIT = 180.0
 
 
 def read_config(file: Path, environment: Mapping[str, str]) -> dict[str, Any]:
@@ -65,6 +68,21 @@ def _complaint(said: str) -> str:
     return " ".join(" ".join(lines).split())[-400:].rstrip(".") or "nothing"
 
 
+def _end(process: subprocess.Popen[str]) -> None:
+    """Kill a command of a session of its own with its children: the docker client runs compose as a child, and leaves it behind."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+class _Bounded(DockerCompose):
+    """Its commands go through ``run``: its own have no time-out and get the terminal's Ctrl-C."""
+
+    run: Callable[[Sequence[str]], object]
+
+    def _run_command(self, cmd: Any, context: str | None = None) -> Any:  # noqa: ARG002
+        return self.run(cmd)
+
+
 class ComposeProject:
     """One project of one run. ``files``: the topology and the generated override, in this order."""
 
@@ -72,45 +90,47 @@ class ComposeProject:
         self.name = name
         self.files = [str(f.resolve()) for f in files]
         self.environment = {**environment, "COMPOSE_PROJECT_NAME": name}
-        self._compose = DockerCompose(context=str(files[0].resolve().parent), compose_file_name=self.files)
+        self._compose = _Bounded(context=str(files[0].resolve().parent), compose_file_name=self.files)
+        self._compose.run = lambda command: self._bounded(command, "up", within=UP_LIMIT)
 
     def _run(self, *arguments: str, within: float) -> str:
         command = ["docker", "compose", *(part for f in self.files for part in ("-f", f)), *arguments]
-        try:
-            done = subprocess.run(
-                command,
-                capture_output=True,
-                text=True,
-                timeout=within,
-                env={**os.environ, **self.environment},
-                start_new_session=True,  # Ctrl-C is for pytest, which then takes down what there is
-            )
-        except subprocess.TimeoutExpired:
-            raise StackNotUp(f"docker compose {arguments[0]} did not end within {within:.0f} s") from None
-        if done.returncode != 0:
-            raise StackNotUp(f"docker compose {' '.join(arguments)} failed: {done.stderr.strip()[-800:]}")
-        return done.stdout
+        return self._bounded(command, " ".join(arguments), within=within)
+
+    def _bounded(self, command: Sequence[str], what: str, *, within: float) -> str:
+        """Its standard output. Late or interrupted, the command is killed with its plug-in, which would go on creating."""
+        with subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            env={**os.environ, **self.environment},
+            start_new_session=True,  # Ctrl-C is for pytest, which then takes down what there is
+        ) as process:
+            try:
+                out, said = process.communicate(timeout=within)
+            except subprocess.TimeoutExpired:
+                _end(process)
+                raise StackNotUp(f"docker compose {what} did not end within {within:.0f} s") from None
+            except BaseException:
+                _end(process)
+                raise
+        if process.returncode != 0:
+            raise StackNotUp(f"docker compose {what} failed: {said.strip()[-800:]}")
+        return out
 
     def create(self) -> None:
         """Make networks and containers without starting any: files are copied in before the first process runs."""
         self._run("create", "--quiet-pull", "--pull", "never", within=60)
 
     def start(self, *services: str) -> None:
-        before = {key: os.environ.get(key) for key in self.environment}
-        os.environ.update(self.environment)
-        try:
-            self._compose.services = list(services)
-            self._compose.pull = False
-            self._compose.wait = False
-            self._compose.start()
-        except subprocess.CalledProcessError as error:
-            said = (
-                (error.stderr or b"").decode(errors="replace") if isinstance(error.stderr, bytes) else str(error.stderr)
-            )
-            raise StackNotUp(f"docker compose up failed: {said.strip()[-800:]}") from error
-        finally:
-            for key, value in before.items():
-                os.environ.pop(key, None) if value is None else os.environ.__setitem__(key, value)
+        """These services, or all of them; StackNotUp when compose has not done it within three minutes."""
+        self._compose.services = list(services)
+        self._compose.pull = False
+        self._compose.wait = False
+        self._compose.start()
 
     def down(self) -> None:
         """Remove containers, networks and volumes of the project, whatever state each is in; a second call finds nothing.

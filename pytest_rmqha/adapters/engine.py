@@ -19,6 +19,7 @@ import docker.errors
 import requests
 from docker.models.containers import Container
 
+from pytest_rmqha.adapters.bounded import Answer, limit_of, run_in
 from pytest_rmqha.errors import ToolFailed
 
 RUN_LABEL = "rmqha.run"
@@ -34,15 +35,6 @@ def _told(what: str) -> Iterator[None]:
         yield
     except TROUBLE as error:
         raise ToolFailed(f"{what}: {error}") from error
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a command inside a container said: exit code, standard output and error as text."""
-
-    code: int
-    out: str
-    err: str
 
 
 @dataclass(frozen=True)
@@ -117,18 +109,23 @@ class Engine:
             with _told(f"unpause {service}"):
                 self.container(service).unpause()
 
-    def exec(self, service: str, *command: str, user: str = "") -> Answer:
-        """Run a command inside; its exit code is in the answer, not an exception."""
+    def exec(self, service: str, *command: str, user: str = "", within: float | None = None) -> Answer:
+        """Run a command inside; its exit code is in the answer, not an exception.
+
+        ToolFailed when it has not ended ``within`` seconds (60, a broker's own tools 180); it is then killed inside.
+        """
+        limit = limit_of(command) if within is None else within
+        container = self.container(service)
         try:
-            done: Any = self.container(service).exec_run(list(command), demux=True, user=user)
+            return run_in(self.client.api, str(container.id), command, user=user, within=limit)
         except TROUBLE as error:
             raise ToolFailed(f"exec in {service}: {' '.join(command)}: {error}") from error
-        code, (out, err) = done
-        return Answer(int(code), (out or b"").decode(errors="replace"), (err or b"").decode(errors="replace"))
+        except ToolFailed as late:
+            raise ToolFailed(f"exec in {service}: {late}") from None
 
-    def must(self, service: str, *command: str, user: str = "") -> str:
+    def must(self, service: str, *command: str, user: str = "", within: float | None = None) -> str:
         """Like ``exec``, but a command that fails raises ToolFailed with what it said."""
-        answer = self.exec(service, *command, user=user)
+        answer = self.exec(service, *command, user=user, within=within)
         if answer.code != 0:
             said = (answer.err or answer.out).strip()[-500:]
             raise ToolFailed(f"{' '.join(command)} in {service} ended with {answer.code}: {said}")

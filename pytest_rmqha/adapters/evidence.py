@@ -24,7 +24,15 @@ BALANCER_QUESTIONS = {
 NODE_QUESTIONS = ("nodes", "overview", "queues", "connections", "policies")
 
 
-def collect(engine: Engine, topology: Topology, cluster: Cluster, folder: Path, mask: Callable[[str], str]) -> None:
+def collect(
+    engine: Engine,
+    topology: Topology,
+    cluster: Cluster,
+    folder: Path,
+    mask: Callable[[str], str],
+    *,
+    logs_only: bool = False,
+) -> None:
     """Write ``folder``/<member>-<what>; bounded by the engine's and the API's time-outs."""
     folder.mkdir(parents=True, exist_ok=True)
 
@@ -39,6 +47,8 @@ def collect(engine: Engine, topology: Topology, cluster: Cluster, folder: Path, 
     for service in services:
         keep(f"{service}-log.txt", lambda s=service: engine.logs(s))  # type: ignore[misc]
     keep("states.txt", lambda: "\n".join(f"{s} {engine.state(s)}" for s in services))
+    if logs_only:
+        return
     for balancer in topology.balancers:
         for name, script in BALANCER_QUESTIONS.items():
             keep(f"{balancer.service}-{name}", lambda b=balancer, c=script: _say(engine, b.service, c))  # type: ignore[misc]

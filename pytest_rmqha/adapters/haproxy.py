@@ -20,7 +20,10 @@ OWN_PORT, OWN_URI, OWN_FILE = 18888, "/rmqha", "/run/rmqha/statistics.cfg"
 
 
 def own_page(user: str, password: str) -> str:
-    """A haproxy.cfg of ours that is read beside the judged one: what we see depends on no page of theirs."""
+    """A haproxy.cfg of ours that is read beside the judged one: what we see depends on no page of theirs.
+
+    Column ``addr`` is empty without ``stats show-legends``.
+    """
     return f"""\
 defaults
     mode http
@@ -32,6 +35,7 @@ frontend rmqha-statistics
     bind 0.0.0.0:{OWN_PORT}
     stats enable
     stats uri {OWN_URI}
+    stats show-legends
     stats auth {user}:{password}
 """
 
@@ -40,7 +44,7 @@ def parse(text: str, column: str = "status") -> Mapping[str, str]:
     """CSV of ``show stat`` -> {"amqp_brokers/rmq1": "UP"}; transitional states (``UP 1/2``) keep their first word.
 
     ``column`` "check_status" gives how the last health check of each server ended (``* L7OK``: another is under way);
-    it is empty without a check.
+    it is empty without a check. "addr" gives ``address:port``, where the page has legends.
 
     A page that has no servers is {}; what is not this CSV (or breaks off within a server) is ToolFailed. Column ``type``
     of the page: 0 front end, 1 back end, 2 server, 3 listener (haproxy's management guide, 9.1).
@@ -77,6 +81,9 @@ class StatisticsPage:
 
     def checks(self) -> Mapping[str, str]:
         return self._column("check_status")
+
+    def addresses(self) -> Mapping[str, str]:
+        return self._column("addr")
 
     def _column(self, column: str) -> Mapping[str, str]:
         url = f"http://{self.host}:{self.port}{self.uri};csv"

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from pytest_rmqha import clock
 from pytest_rmqha.adapters.engine import Engine
-from pytest_rmqha.logs import AllowedLog, told, unexpected
+from pytest_rmqha.logs import AllowedLog, diagnoses, told, unexpected
 from pytest_rmqha.peers import peer_changes
 from pytest_rmqha.timeline import Timeline
 
@@ -26,6 +26,13 @@ def unexplained(
         if lines := unexpected(role, engine.logs(service, since=began), allowed):
             found.append(told(service, lines))
     return tuple(found)
+
+
+def diagnosed(engine: Engine, brokers: Sequence[str], since: float) -> tuple[str, ...]:
+    """A sentence for each broker whose log since then (monotonic seconds) tells of a trouble that the field knows."""
+    began = clock.utc(since)
+    known = {service: diagnoses(engine.logs(service, since=began)) for service in brokers}
+    return tuple(f"{service}: {'; '.join(found)}" for service, found in known.items() if found)
 
 
 def put_peers_on(timeline: Timeline, engine: Engine, brokers: Sequence[str], since: float) -> None:

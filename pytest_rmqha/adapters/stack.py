@@ -164,14 +164,14 @@ class Stack:
     def api_at(self, address: str) -> Management:
         return Management(address, ADMIN, self.secrets.admin)
 
-    def dump(self, name: str, error: str = "") -> None:
+    def dump(self, name: str, error: str = "", *, logs_only: bool = False) -> None:
         """Everything one wants to look at after a red verdict, into the run's folder, secrets masked."""
         if self.dump_policy == "never" or (self.dump_policy == "on-failure" and not error):
             return
         folder = self.reports / "evidence" / name
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "error.txt").write_text(self.secrets.mask(error))
-        evidence.collect(self.engine, self.topology, self.cluster, folder, self.secrets.mask)
+        evidence.collect(self.engine, self.topology, self.cluster, folder, self.secrets.mask, logs_only=logs_only)
 
     def facts(self) -> dict[str, str]:
         """For a report's environment: what ran where."""
@@ -207,6 +207,10 @@ class Stack:
         """A sentence for each member whose log since then (monotonic seconds) has lines that nothing explains."""
         roles = {**{n.service: "broker" for n in self.nodes}, **{b.service: "balancer" for b in self.balancers}}
         return member_logs.unexplained(self.engine, roles, since, allowed)
+
+    def diagnoses(self, since: float) -> tuple[str, ...]:
+        """A sentence for each broker whose log since then (monotonic seconds) tells of a trouble that the field knows."""
+        return member_logs.diagnosed(self.engine, [node.service for node in self.nodes], since)
 
     def note_peers(self, since: float) -> None:
         """Put on the timeline what the brokers' logs say of their peers since then (monotonic seconds)."""

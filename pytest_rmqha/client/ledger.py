@@ -127,10 +127,13 @@ class StreamLedger:
         self.attempted += 1
         return number
 
-    def confirm(self, number: int) -> None:
-        if not self.returned.test(number) and not self.confirmed.test(number):
+    def confirm(self, number: int) -> bool:
+        """Does it count? Not for what came back as unroutable, nor a second time."""
+        counts = not self.returned.test(number) and not self.confirmed.test(number)
+        if counts:
             self.confirmed.set(number)
             self.counts["confirmed"] += 1
+        return counts
 
     def nack(self, number: int) -> None:
         self.nacked.set(number)

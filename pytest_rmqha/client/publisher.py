@@ -238,6 +238,7 @@ class Publisher(threading.Thread):
         )
 
     def _answered(self, frame: Any) -> None:
+        """An ack of what came back as unroutable is an answer, and serves nobody: neither meter nor event takes it for a confirm."""
         method = frame.method
         good = isinstance(method, pika.spec.Basic.Ack)
         tags = [method.delivery_tag]
@@ -253,12 +254,11 @@ class Publisher(threading.Thread):
             number, sent = self._waiting.pop(tag, (-1, 0.0))
             if number < 0:
                 continue
-            if good:
-                self.ledger.confirm(number)
+            if not good:
+                self.ledger.nack(number)
+            elif self.ledger.confirm(number):
                 confirmed += 1
                 self.meter.took("publish", now - sent)
-            else:
-                self.ledger.nack(number)
         if confirmed:
             self.meter.moved(self.name, "publish", confirmed)
             sabotage.after_confirms(self.ledger.counts["confirmed"])

@@ -13,8 +13,9 @@ from pytest_rmqha import readiness
 from pytest_rmqha.adapters import keeping, leftovers
 from pytest_rmqha.adapters.compose import read_config
 from pytest_rmqha.errors import UserInputError
-from pytest_rmqha.opening import make_stack
+from pytest_rmqha.opening import checked, make_stack
 from pytest_rmqha.settings import KNOBS, Knob, resolve
+from pytest_rmqha.sigterm import CleanStop
 from pytest_rmqha.topology import from_compose
 
 TAKEN = ("topology", "version", "image", "balancer_image", "client_image", "toxiproxy_image", "config", "reports")
@@ -32,7 +33,10 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 
 def run_up(arguments: argparse.Namespace) -> int:
-    """0 when the stack is in steady state and kept; anything that was made is removed when it does not get there."""
+    """0 when the stack is in steady state and kept; anything that was made is removed when it does not get there.
+
+    An interrupt or SIGTERM counts as that. Own files are first shown to the programs' own checkers, as a run does.
+    """
 
     def option(knob: Knob) -> str | None:
         value = getattr(arguments, knob.name, None)
@@ -46,12 +50,20 @@ def run_up(arguments: argparse.Namespace) -> int:
     stack = make_stack(settings, topology, name, settings.reports / name, print)
     began = time.monotonic()
     print(f"bringing up {settings.topology_name} with RabbitMQ {settings.version} as run {name}", flush=True)
+    stop = CleanStop()
+    stop.install()
+    stop.defers = True
     try:
+        for finding in checked(stack, settings):
+            print(f"preflight: {finding}", flush=True)
         stack.up()
+        stop.check()
         lines = keeping.keep(stack)
     except BaseException:
         stack.down()
         raise
+    finally:
+        stop.restore()
     print(f"steady after {time.monotonic() - began:.0f} s", *lines, sep="\n")
     return 0
 

@@ -53,8 +53,9 @@ def refuse_without_room(topology: Topology) -> None:
             "give the network of the compose file a larger subnet, or take fewer brokers",
         )
     members = {m.address: m.service for m in topology.members}
-    theirs = {**members, **dict.fromkeys(filter(None, (topology.vip, *topology.other_vips)), "a VIP")}
-    theirs[topology.gateway] = "the gateway"
+    theirs = {**members, topology.gateway: "the gateway"}
+    if topology.vip:
+        theirs[topology.vip] = "a VIP"
     for number in (
         RUNNER_HOST,
         CLIENT_HOST,

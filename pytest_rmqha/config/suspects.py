@@ -19,13 +19,15 @@ MOST = 4
 class Rule:
     """A line of ``file`` that matches ``shows`` is suspect; with ``unless`` a file without such a line is suspect itself.
 
-    ``shows`` may be empty, then only the absence counts. ``why`` says what the line does to the measure.
+    ``shows`` may be empty, then only the absence counts, and not where the file ``nor`` says it instead. ``why`` says what
+    the line does to the measure.
     """
 
     file: str
     shows: str = ""
     why: str = ""
     unless: str = ""
+    nor: str = ""
 
 
 MEASURES: Mapping[str, tuple[Rule, ...]] = {
@@ -52,8 +54,66 @@ MEASURES: Mapping[str, tuple[Rule, ...]] = {
         Rule("keepalived.conf", "", "script security without a script user drops the check", r"\s*script_user\b"),
         Rule("*.sh", r".*\b(killall|pkill|pidof|pgrep)\b", "passes on a frozen haproxy, or asks for another program"),
     ),
+    "one holder": (
+        Rule(
+            "keepalived.conf", "", "after a split clients may keep the wrong one's address", r"\s*garp_master_refresh\b"
+        ),
+        Rule("keepalived.conf", r"\s*advert_int\s+(?!1\b)\d", "so long until one hears the other and lets go"),
+        Rule("keepalived.conf", r"\s*(virtual_router_id|auth_pass|unicast_peer)\b", "must fit on both balancers"),
+    ),
+    "marked down": (
+        Rule(
+            "haproxy.cfg",
+            r"\s*server\s(?!.*\b(check|track)\b)",
+            "nobody looks at it",
+            r"\s*default-server\s(.*\s)?check\b",
+        ),
+        Rule(
+            "haproxy.cfg",
+            "",
+            "an L4 check passes on a frozen broker",
+            r"\s*(tcp-check\s+expect|http-check|option\s+httpchk)",
+        ),
+        Rule(
+            "haproxy.cfg",
+            r"(.*\bcheck\s+(.*\s)?|\s*tcp-check\s+connect\s+)port\s+(?!5672\b)",
+            "another port than AMQP's is looked at",
+        ),
+        Rule("haproxy.cfg", r".*\s(inter|fall|fastinter|downinter)\s", "fall times inter and timeout check until DOWN"),
+        Rule("haproxy.cfg", r"\s*timeout\s+check\b", "so long a frozen broker is waited for, each time"),
+    ),
+    "sessions": (
+        Rule("haproxy.cfg", "", "sessions stay on a broker that is DOWN", r".*\bon-marked-down\s+shutdown-sessions\b"),
+        Rule("haproxy.cfg", r"\s*retries\s+0\b", "a failed connect is not tried elsewhere"),
+        Rule("haproxy.cfg", "", "a failed connect is not tried elsewhere", r"\s*option\s+redispatch\b"),
+    ),
+    "partition": (
+        Rule(
+            "rabbitmq.conf",
+            r"\s*cluster_partition_handling\b",
+            "decides what a cut-off broker does",
+            r"\s*cluster_partition_handling\b",
+        ),
+        Rule("rabbitmq.conf", r"\s*net_ticktime\s*=", "a silent cut is seen after up to 1.25 times that"),
+        Rule("advanced.config", r".*\bnet_ticktime\b", "a silent cut is seen after up to 1.25 times that"),
+        Rule(
+            "rabbitmq.conf",
+            "",
+            "by default a silent cut is seen after 45 to 75 s",
+            r".*\bnet_ticktime\b",
+            "advanced.config",
+        ),
+    ),
+    "cold start": (
+        Rule(
+            "rabbitmq.conf", r"\s*mnesia_table_loading_retry_(limit|timeout)\b", "how long a broker waits for its peers"
+        ),
+        Rule("rabbitmq-env.conf", r".*\bforce_(boot|load)\b", "boots without its peers: what they had later is lost"),
+        Rule("rabbitmq.conf", r"\s*cluster_formation\.", "whom a blank broker looks for"),
+    ),
     "return": (
         Rule("keepalived.conf", r"\s*state\s+MASTER", "cancels nopreempt"),
+        Rule("keepalived.conf", r"\s*preempt_delay\b", "takes the VIP back that much later: it interrupts, too"),
         Rule("keepalived.conf", "", "takes the VIP back as soon as it is up", r"\s*(nopreempt|preempt_delay)\b"),
     ),
     "replicas": (
@@ -79,6 +139,8 @@ def suspects(measure: str, files: Sequence[ConfigFile], most: int = MOST) -> str
     """
     seen: dict[str, None] = {}
     for rule in MEASURES[measure]:
+        if rule.nor and any(file.name == rule.nor and _states(rule.unless, file) for file in files):
+            continue
         for file in files:
             if _is_of(rule, file):
                 seen.update(dict.fromkeys(_told(rule, file)))
@@ -91,11 +153,20 @@ def _is_of(rule: Rule, file: ConfigFile) -> bool:
     return file.name.endswith(rule.file[1:]) if rule.file.startswith("*") else file.name == rule.file
 
 
+def _live(file: ConfigFile) -> list[tuple[int, str]]:
+    """(number, line) of those that are no comments."""
+    return [(n, line) for n, line in enumerate(file.lines, 1) if not line.lstrip().startswith(("#", "%", "!"))]
+
+
+def _states(pattern: str, file: ConfigFile) -> bool:
+    return bool(pattern) and any(re.match(pattern, line) for _, line in _live(file))
+
+
 def _told(rule: Rule, file: ConfigFile) -> Iterator[str]:
     known = "/".join(file.origin.parts[-2:])
     why = f" ({rule.why})" if rule.why else ""
-    lines = [(n, line) for n, line in enumerate(file.lines, 1) if not line.lstrip().startswith(("#", "%", "!"))]
-    is_stated = bool(rule.unless) and any(re.match(rule.unless, line) for _, line in lines)
+    lines = _live(file)
+    is_stated = _states(rule.unless, file)
     if rule.unless and not rule.shows and not is_stated:
         yield f"{known}: nothing says {_key(rule.unless)}{why}"
     if rule.shows and rule.unless and rule.unless == rule.shows and not is_stated:

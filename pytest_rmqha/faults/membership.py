@@ -5,24 +5,28 @@ Both are done with the command line and the files that an operator has, on the b
 
 from __future__ import annotations
 
+import re
 import socket
 
 from pytest_rmqha.cluster import Cluster, Node
-from pytest_rmqha.errors import HarnessError
+from pytest_rmqha.errors import HarnessError, ToolFailed
 from pytest_rmqha.faults.fault import Fault
-from pytest_rmqha.waiting import seconds
+from pytest_rmqha.replicas import Replicas
+from pytest_rmqha.waiting import await_match, seconds
 
 COOKIE = "/var/lib/rabbitmq/.erlang.cookie"
 KEPT = f"{COOKIE}.kept"
 DISTRIBUTION = 25672
+FAILED_ROW = re.compile(r"^error: |\terror: [^\t]*$")
 
 
 def left_by_reset(cluster: Cluster, node: Node, *, through: Node) -> Fault:
     """The broker leaves: its quorum replicas are taken away, then ``stop_app`` and ``reset``. Seen when nobody knows it.
 
     Healed by hand as a cluster is formed by hand: ``join_cluster`` to ``through``, ``start_app``, quorum replicas grown.
-    Until then its application stays stopped, so that no peer discovery joins it by itself. Source:
-    https://www.rabbitmq.com/docs/3.13/clustering and https://www.rabbitmq.com/docs/3.13/quorum-queues (managing replicas).
+    Until then its application stays stopped, so that no peer discovery joins it by itself. Gone when each sees each and
+    every quorum queue has a replica there. Source: https://www.rabbitmq.com/docs/3.13/clustering and
+    https://www.rabbitmq.com/docs/3.13/quorum-queues (managing replicas).
     """
 
     def inject() -> None:
@@ -34,19 +38,26 @@ def left_by_reset(cluster: Cluster, node: Node, *, through: Node) -> Fault:
         return all(node.name not in n.view() for n in cluster.others(node))
 
     def heal() -> None:
-        if node.answers():
-            return
-        if is_forgotten():
-            node.containers.must(node.service, "rabbitmqctl", "join_cluster", through.name)
-        node.start_app()
-        through.containers.exec(through.service, "rabbitmq-queues", "grow", node.name, "all")
+        if not node.answers():
+            if is_forgotten():
+                node.containers.must(node.service, "rabbitmqctl", "join_cluster", through.name)
+            node.start_app()
+        await_match(
+            lambda: _grown(node, through),
+            bool,
+            what=f"a replica of every quorum queue on {node}",
+            within=seconds(30),
+            every=1,
+            ignore=(HarnessError,),
+            error=ToolFailed,
+        )
 
     return Fault(
         title=f"{node} left by reset",
         inject=inject,
         heal=heal,
         in_effect=lambda: is_forgotten() and not node.answers(),
-        is_gone=lambda: _together(cluster),
+        is_gone=lambda: _together(cluster) and _has_replicas(node, through),
         within=seconds(15),
         gone_within=seconds(60),
         targets=(node.service,),
@@ -91,6 +102,28 @@ def another_cookie(cluster: Cluster, node: Node) -> Fault:
         gone_within=seconds(60),
         targets=(node.service,),
     )
+
+
+def _grown(node: Node, through: Node) -> bool:
+    """``rabbitmq-queues grow``, in one go. ToolFailed where it did not do all of it; it may be said again.
+
+    It passes over queues that have a replica there, and over *all* of them, in silence, while ``through`` does not see
+    the node running. A queue that it could not grow is a row with ``error:`` (on 3.10 before the table, its row says ok),
+    and the exit code is 0 for all that. Source: ``grow/4`` in rabbit_quorum_queue.erl, ``format_result`` in
+    grow_command.ex of v3.10.8 and v4.2.0.
+    """
+    if node.name not in through.running_peers():
+        raise ToolFailed(f"{through} does not see {node} running yet")
+    said = through.containers.must(through.service, "rabbitmq-queues", "grow", node.name, "all")
+    failed = [line for line in said.splitlines() if FAILED_ROW.search(line)]
+    if failed:
+        raise ToolFailed(f"rabbitmq-queues grow {node.name} all: {'; '.join(failed[:5])} ({len(failed)} lines)")
+    return True
+
+
+def _has_replicas(node: Node, through: Node) -> bool:
+    """Is every quorum queue replicated there, as ``through`` tells it?"""
+    return all(node.name in Replicas.of(q).members for q in through.api.queues() if q.get("type") == "quorum")
 
 
 def _together(cluster: Cluster) -> bool:

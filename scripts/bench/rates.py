@@ -126,5 +126,5 @@ def of_the_script(stack: Stack, stage: Stage, queue: str, plan: Plan, consume: b
     }
     script = (Path(__file__).parent / "bare_client.py").read_bytes()
     stack.engine.put(CLIENT, [FileToPut(SCRIPT, script), FileToPut(ASKED, json.dumps(asked).encode(), 0o600)])
-    samples = json.loads(stack.engine.must(CLIENT, "python3", SCRIPT, ASKED))
+    samples = json.loads(stack.engine.must(CLIENT, "python3", SCRIPT, ASKED, within=plan.length + 60))
     return rate_of_samples(samples)

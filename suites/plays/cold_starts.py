@@ -6,14 +6,14 @@ B12's objects lie beside the load: a durable and a fleeting one of each, and mes
 from __future__ import annotations
 
 import dataclasses
-import socket
+import time
 from dataclasses import dataclass
 
-from plays.logs import lines_since
-from plays.whole_cluster import WAITING
+from plays.both_kinds import Objects, declare_both_kinds, objects_of
+from plays.lonely_start import Lonely, watched_alone
 from pytest_rmqha import clock
 from pytest_rmqha.cluster import Cluster, Node
-from pytest_rmqha.errors import BudgetSpent, InvariantNotUpheld, ToolFailed
+from pytest_rmqha.errors import InvariantNotUpheld, ToolFailed
 from pytest_rmqha.faults.cluster import killed_whole, start_in_order, stopped_whole
 from pytest_rmqha.faults.fault import Fault
 from pytest_rmqha.lease import Stage
@@ -22,9 +22,9 @@ from pytest_rmqha.workload.history import History
 from pytest_rmqha.workload.workload import Workload
 
 PERSISTENT, TRANSIENT = 100, 40
-DURABLE, FLEETING = "durable", "fleeting"
+NAMED_AFTER = 2.0
+"""Seconds. Ra writes a new member's name down half a second after the last one was made: docs/observations.md."""
 NO_PROMISE = ("transient.durable", "persistent.fleeting")
-Objects = frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -44,12 +44,10 @@ class ColdStart:
 
 @dataclass(frozen=True)
 class OneAlone:
-    """``waited``: its log said that it waits for its peers, and it listened on no port of a broker then."""
+    """``lonely``: what the one was seen to do before the others were started."""
 
     history: History
-    waited: bool
-    listened: bool
-    alone_for: float
+    lonely: Lonely
     whole_after: float
 
 
@@ -57,7 +55,7 @@ def everything_stops_and_starts_at_once(stage: Stage) -> ColdStart:
     cluster = stage.cluster
     first = cluster.nodes[0]
     workload = _load(stage, first)
-    _declare_both_kinds(cluster, first)
+    declare_both_kinds(cluster, first)
     parked = stage.quorum("quorum.parked", home=first)
     workload.prepare()
     workload.publish_some("durable.queue", PERSISTENT, stream="persistent.durable")
@@ -71,7 +69,7 @@ def everything_stops_and_starts_at_once(stage: Stage) -> ColdStart:
         with stage.chaos.inject(_stopped_at_once(cluster)):
             pass
         whole = _since_the_start(stage)
-        unready = _await_every_queue_running(cluster)
+        unready = await_every_queue_running(cluster)
         after = _objects_by_node(cluster)
         for queue in ("durable.queue", parked):
             workload.wire.ask("consume", role=f"c.{queue}", queue=queue)
@@ -85,13 +83,14 @@ def everything_is_killed_and_one_starts_alone(stage: Stage) -> OneAlone:
     workload = _load(stage, others[0])
 
     with workload.running():
+        with stage.timeline.waiting("the names of quorum queues on every disk"):
+            time.sleep(NAMED_AFTER)
         with stage.chaos.inject(_killed_with_one_first(stage.cluster, first)):
             started = clock.now()
             start_in_order((first,))
-            waited = _waits_for_its_peers(first, started)
-            alone_for, listened = clock.now() - started, _listens(first)
+            lonely = watched_alone(first, started)
         whole = _since_the_start(stage)
-    return OneAlone(workload.history, waited, listened, alone_for, whole)
+    return OneAlone(workload.history, lonely, whole)
 
 
 def _load(stage: Stage, home: Node) -> Workload:
@@ -120,29 +119,11 @@ def _killed_with_one_first(cluster: Cluster, first: Node) -> Fault:
     return dataclasses.replace(killed_whole(cluster), title=f"every broker killed, {first} first", inject=inject)
 
 
-def _declare_both_kinds(cluster: Cluster, home: Node) -> None:
-    api, vhost = home.api, cluster.vhost
-    for kind, durable in ((DURABLE, True), (FLEETING, False)):
-        cluster.declare(f"{kind}.queue", home=home, durable=durable)
-        body = {"type": "direct", "durable": durable}
-        api.ask("PUT", f"exchanges/{vhost}/{kind}.exchange", body, timeout=15)
-    for exchange in (DURABLE, FLEETING):
-        for queue in (DURABLE, FLEETING):
-            api.put_binding(vhost, f"{exchange}.exchange", f"{queue}.queue", "key")
-
-
 def _objects_by_node(cluster: Cluster) -> dict[str, Objects]:
-    return {str(node): _objects(node, cluster.vhost) for node in cluster.nodes}
+    return {str(node): objects_of(node, cluster.vhost) for node in cluster.nodes}
 
 
-def _objects(node: Node, vhost: str) -> Objects:
-    queues = [str(q["name"]) for q in node.api.queues(vhost)]
-    exchanges = [str(e["name"]) for e in node.api.get(f"exchanges/{vhost}")]
-    bindings = [f"{b['source']}→{b['destination']}" for b in node.api.get(f"bindings/{vhost}") if b["source"]]
-    return frozenset(name for name in (*queues, *exchanges, *bindings) if name.startswith((DURABLE, FLEETING)))
-
-
-def _await_every_queue_running(cluster: Cluster) -> tuple[str, ...]:
+def await_every_queue_running(cluster: Cluster) -> tuple[str, ...]:
     """Names of the queues in the scenario's vhost that do not run, once there are none; a queue may still be starting."""
 
     def not_running() -> tuple[str, ...]:
@@ -162,26 +143,3 @@ def _await_every_queue_running(cluster: Cluster) -> tuple[str, ...]:
 def _since_the_start(stage: Stage) -> float:
     healed = [e for e in stage.events if e.kind == "fault.healed"]
     return clock.now() - max(e.at + float(str(e.data.get("took", 0))) for e in healed)
-
-
-def _waits_for_its_peers(node: Node, since: float) -> bool:
-    """It takes 40 s to say so (measured on 3.10.8): it dials each dead peer several times first, 7 s each."""
-
-    def says() -> bool:
-        return any(WAITING in line for line in lines_since(node.containers, node.service, since))
-
-    try:
-        await_match(says, bool, what=f"{node} waiting for its peers", within=seconds(70), every=0.5)
-    except BudgetSpent:
-        return False
-    return True
-
-
-def _listens(node: Node) -> bool:
-    for port in (5672, 15672):
-        try:
-            socket.create_connection((node.address, port), timeout=0.5).close()
-        except OSError:
-            continue
-        return True
-    return False

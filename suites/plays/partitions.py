@@ -8,6 +8,7 @@ import socket
 from dataclasses import dataclass
 
 from pytest_rmqha import clock
+from pytest_rmqha.checkers.availability import gaps_under_load
 from pytest_rmqha.cluster import Node
 from pytest_rmqha.errors import BudgetSpent, HarnessError
 from pytest_rmqha.faults.network import isolated, pair_cut
@@ -29,8 +30,8 @@ class Isolation:
 
     @property
     def through_the_vip(self) -> History:
-        """The history without the waits of the pinned publisher: its one address is the isolated broker's."""
-        gaps = tuple(gap for gap in self.history.gaps if gap.role != "pinned")
+        """The history without the waits of the pinned publisher, whose one address is the isolated broker's, and its consumer."""
+        gaps = tuple(gap for gap in self.history.gaps if gap.role not in ("pinned", "c.pinned"))
         connects = tuple(connect for connect in self.history.connects if connect.role != "pinned")
         return dataclasses.replace(self.history, gaps=gaps, connects=connects)
 
@@ -94,9 +95,12 @@ def the_link_of_a_pair_is_cut(stage: Stage) -> PartialPartition:
 
 
 def served_again_after(history: History, healed: float) -> float:
-    """Seconds from the heal until every publisher that stood still then had a confirm; 0 if none did."""
-    standing = (g for g in history.gaps if g.kind == "publish" and g.start < healed < g.end)
-    return max((gap.end - healed for gap in standing), default=0.0)
+    """The longest that a publisher or consumer stood still after the heal, counted from there on; seconds, 0 if none did.
+
+    It may begin later than the heal: a broker that comes back can interrupt those that were served meanwhile.
+    """
+    gaps = gaps_under_load(history, "publish") + gaps_under_load(history, "deliver")
+    return max((gap.end - max(gap.start, healed) for gap in gaps if gap.end > healed), default=0.0)
 
 
 def _load_led_by(home: Node, stage: Stage) -> Workload:
@@ -118,7 +122,7 @@ def _await_pause(stage: Stage, node: Node) -> float:
 def _await_drained(stage: Stage, node: Node) -> None:
     """Every balancer has the node DOWN: what follows is the cluster without it."""
     await_match(
-        lambda: [b for b in stage.balancers if b.sees(str(node)) != {"DOWN"}],
+        lambda: [b for b in stage.balancers if b.sees(node) != {"DOWN"}],
         lambda still: not still,
         what=f"{node} DOWN on every balancer",
         within=seconds(15),

@@ -7,9 +7,9 @@ its messages for a minute, which is another scenario's question (V4, V6).
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
+from plays.returning import LONGEST, due_within
 from pytest_rmqha import clock
 from pytest_rmqha.balancers import Balancer
 from pytest_rmqha.checkers.vip import interruptions, stretches
@@ -22,9 +22,7 @@ from pytest_rmqha.workload.history import History
 from pytest_rmqha.workload.workload import Workload
 
 TAKEN_WITHIN = seconds(10)
-WATCHED, LONGEST_DELAY = seconds(12), 60.0
-"""After a host is back: three advertisements of 2 s, the skew, a script's first answers; and a stated ``preempt_delay`` more."""
-PREEMPT_DELAY = re.compile(r"^\s*preempt_delay\s+(\d+(?:\.\d+)?)", re.MULTILINE)
+KEEPALIVED = "/etc/keepalived/"
 
 
 @dataclass(frozen=True)
@@ -43,15 +41,22 @@ class Turn:
 
 @dataclass(frozen=True)
 class Turns:
-    """``interrupted_by_return``: changes of holder after the heir had the VIP, until ``WATCHED`` after the return."""
+    """``interrupted_by_return``: changes of holder from the heir's take-over until ``watched`` seconds after the return.
+
+    ``unseen``: why that was not counted; empty if it was.
+    """
 
     history: History
     turns: tuple[Turn, ...]
     interrupted_by_return: int
+    watched: float
+    unseen: str
 
 
 def each_balancer_has_its_turn(stage: Stage) -> Turns:
     vip = stage.vip
+    watched = _due_within(stage)
+    _await_what_is_due(stage, watched)
     queue = stage.quorum("quorum.turns", home=stage.cluster.nodes[0])
     workload = stage.workload(queue)
     workload.prepare()
@@ -62,13 +67,13 @@ def each_balancer_has_its_turn(stage: Stage) -> Turns:
     first = vip.holder()
     heir = vip.other(first)
     turns = [_turn(stage, workload, vip_faults.killed(first, vip), "host killed", first, heir)]
-    interrupted = _interrupted_by_return(stage, heir) if turns[0].taken_after is not None else 0
+    interrupted, unseen = _interrupted_by_return(stage, turns[0], watched)
     holder = vip.holder()
     frozen = vip_faults.haproxy_frozen(holder, vip)
     turns.append(_turn(stage, workload, frozen, "haproxy frozen", holder, vip.other(holder)))
 
     workload.wire.ask("consume", role=f"c.{queue}", queue=queue)
-    return Turns(workload.collect(), tuple(turns), interrupted)
+    return Turns(workload.collect(), tuple(turns), interrupted, watched, unseen)
 
 
 def _turn(stage: Stage, workload: Workload, fault: Fault, how: str, struck: Balancer, heir: Balancer) -> Turn:
@@ -91,33 +96,42 @@ def _served(workload: Workload) -> bool:
     return True
 
 
-def _interrupted_by_return(stage: Stage, heir: Balancer) -> int:
-    """Watch until what would interrupt has had its time; then count from the moment that the heir was alone."""
-    delay = _preempt_delay(stage)
-    if delay > LONGEST_DELAY:
-        raise NoVerdict(f"preempt_delay {delay:g}: a return is watched for {LONGEST_DELAY:g} s at most")
-    watched = seconds(WATCHED.stated + delay)
-    until = clock.now() + watched.seconds
+def _await_what_is_due(stage: Stage, within: float) -> None:
+    """A balancer that came back just now may still be about to preempt: its return is not the one that is looked at."""
+    if within > LONGEST:
+        return
+    mine = {balancer.service for balancer in stage.balancers}
+    events = stage.timeline.events
+    came = [e.at for e in events if e.kind == "fault.gone" and mine & set(e.data["targets"])]
+    built = [e.at for e in events if e.kind == "note" and e.subject == "stack"] or [events[0].at]
+    _await_end_of(max(came + built), within)
+
+
+def _interrupted_by_return(stage: Stage, turn: Turn, watched: float) -> tuple[int, str]:
+    """(changes of holder since the heir was alone with it, why they were not counted)"""
+    if turn.taken_after is None:
+        return 0, "the VIP was not taken over, so nobody had anything to lose by a return"
+    if watched > LONGEST:
+        return 0, f"by keepalived's files a return may take {watched:g} s to be felt: at most {LONGEST:g} s are watched"
+    _await_end_of(clock.now(), watched)
+    address = stage.vip.address
+    struck = max(e.at for e in stage.events if e.kind == "fault.injected")
+    held = stretches(stage.timeline.events, address, (struck, clock.now()))
+    own = next((n for n, stretch in enumerate(held) if stretch.sole == turn.heir), len(held))
+    if own == len(held) or (held[-1].sole is None and held[-1].unknown):
+        return 0, f"who held {address} after the return was not seen: {[s.told(struck) for s in held]}"
+    return interruptions(held[own:]), ""
+
+
+def _await_end_of(since: float, watched: float) -> None:
+    until = since + seconds(watched).seconds
     try:
-        await_match(clock.now, lambda at: at >= until, what="the return to settle", within=watched, every=0.5)
+        await_match(clock.now, lambda at: at >= until, what="a return to settle", within=seconds(watched), every=0.5)
     except BudgetSpent:
         raise NoVerdict("the return was not watched to its end") from None
-    address = stage.vip.address
-    held = stretches(stage.timeline.events, address, (stage.started, clock.now()))
-    own = next((n for n, stretch in enumerate(held) if stretch.sole == str(heir)), len(held))
-    if own == len(held) or (held[-1].sole is None and held[-1].unknown):
-        raise NoVerdict(
-            f"who held {address} after the return was not seen: {[stretch.told(stage.started) for stretch in held]}"
-        )
-    return interruptions(held[own:])
 
 
-def _preempt_delay(stage: Stage) -> float:
-    """The longest that any balancer's file states: how long to look, not what is promised."""
-    texts = [
-        "\n".join(f.lines)
-        for b in stage.balancers
-        for f in stage.stack.config_files[b.service]
-        if f.name == "keepalived.conf"
-    ]
-    return max((float(found) for text in texts for found in PREEMPT_DELAY.findall(text)), default=0.0)
+def _due_within(stage: Stage) -> float:
+    """Of all balancers: every file at keepalived's place, those that a keepalived.conf includes among them."""
+    files = [file for balancer in stage.balancers for file in stage.stack.config_files[balancer.service]]
+    return due_within(line for file in files if file.target.startswith(KEEPALIVED) for line in file.lines)

@@ -1,6 +1,8 @@
 """The broker that leads queues like theirs is killed: do the queues outlive it, and do the others carry everybody?
 
 The queues fill up meanwhile and nobody consumes: a mirror that does not catch up by itself stays behind for all to see.
+Where no queue of theirs can have a stand-in a quorum queue of ours is loaded: whether the others carry everybody is asked of
+the brokers and balancers, whatever the queues are; whether *their* queues outlive their home is then not answered.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from plays.theirs import Queue, stand_ins
+from plays.theirs import Queue, fleeting_queues, stand_ins, their_queues, why_none, without_stand_in
 from pytest_rmqha import clock
 from pytest_rmqha.errors import BudgetSpent, HarnessError, InvariantNotUpheld, NoVerdict
 from pytest_rmqha.faults.node import killed
@@ -20,7 +22,7 @@ from pytest_rmqha.workload.history import History
 from pytest_rmqha.workload.workload import Workload
 
 T = TypeVar("T")
-RATE, CROWD = 60, 24
+RATE, RATE_OF_ALL, CROWD = 60, 240, 24
 LED_WITHIN = seconds(15)
 CROWD_WITHIN = seconds(15)
 SYNCED_WITHIN = seconds(30)
@@ -28,7 +30,9 @@ SYNCED_WITHIN = seconds(30)
 
 @dataclass(frozen=True)
 class Killed:
-    """Stand-ins by name. ``led_after``: seconds from the kill until another node led the queue, None if none ever did.
+    """Stand-ins by name; ``why_none`` if there is none, ``untried``: queues of theirs of which there is none.
+
+    ``led_after``: seconds from the kill until another node led the queue, None if none ever did.
 
     ``behind``: replicas that were not there or not in sync ``SYNCED_WITHIN`` after the return. ``crowd``: new connections
     that were served while the broker was dead, of ``CROWD``. ``served_again``: whether every publisher got confirms then.
@@ -36,6 +40,8 @@ class Killed:
 
     history: History
     queues: Mapping[str, Queue]
+    untried: tuple[Queue, ...]
+    why_none: str
     victim: str
     led_after: Mapping[str, float | None]
     behind: Mapping[str, str]
@@ -45,16 +51,14 @@ class Killed:
 
 def the_home_of_queues_like_theirs_is_killed(stage: Stage) -> Killed:
     *_, victim = stage.cluster.nodes
-    queues = stand_ins(stage, home=victim)
-    if not queues:
-        raise NoVerdict(
-            "the configuration declares no durable queue, so it can't be said whether one outlives its broker: name the "
-            "queues in definitions.json, or in a topology.json beside it"
-        )
-    workload = stage.workload(*queues, rate=RATE)
+    theirs = their_queues(stage.cluster)
+    queues = stand_ins(stage, theirs, home=victim)
+    loaded = tuple(queues) or (stage.quorum("ours.load", home=victim),)
+    rate = min(RATE, RATE_OF_ALL // len(loaded))
+    workload = stage.workload(*loaded, rate=rate)
     workload.prepare()
-    for queue in queues:
-        workload.wire.ask("publish", stream=workload.stream_of(queue), queue=queue, rate=RATE, window=500)
+    for queue in loaded:
+        workload.wire.ask("publish", stream=workload.stream_of(queue), queue=queue, rate=rate, window=500)
     workload.await_progress(within=seconds(20), deliveries=False)
 
     before = {name: len(stage.cluster.replicas(name).in_sync) for name in queues}
@@ -65,9 +69,19 @@ def the_home_of_queues_like_theirs_is_killed(stage: Stage) -> Killed:
         served_again = _progress(workload)
         crowd = _last(lambda: _connected(workload), lambda n: n == CROWD, CROWD_WITHIN)
     behind = _last(lambda: _behind(stage, before), lambda left: not left, SYNCED_WITHIN)
-    for queue in queues:
+    for queue in loaded:
         workload.wire.ask("consume", role=f"c.{queue}", queue=queue)
-    return Killed(workload.collect(), queues, str(victim), led, behind, crowd, served_again)
+    return Killed(
+        workload.collect(),
+        queues,
+        without_stand_in(theirs, tuple(queues.values())),
+        "" if queues else why_none(theirs, fleeting_queues(stage.cluster)),
+        str(victim),
+        led,
+        behind,
+        crowd,
+        served_again,
+    )
 
 
 def _led_by_another(stage: Stage, queues: tuple[str, ...], victim: str) -> Mapping[str, float | None]:

@@ -1,17 +1,19 @@
 """The queues that the judged configuration brings, and stand-ins for them: their type and policies, in our own vhost.
 
-Nothing is published to their queues and nothing of theirs is changed. Limits: stand-ins are made of the vhost that has
-most of their durable queues, one for each kind (type, replication arguments, effective policy), four at most; keys that
-drop or move messages (TTL, length limits, dead-lettering) are left out, or a loss could not be told from a wish. A stream is
-looked at, but has no stand-in: the load's consumers acknowledge and go on.
+Nothing is published to their queues and nothing of theirs is changed. One stand-in for each kind: what becomes of a queue
+when its home dies is decided by its type, its replication arguments and what is in force of its policies, whatever vhost
+they are in and however they are called. Limits: twelve kinds at most, those of most queues first; keys that drop or move
+messages (TTL, length limits, dead-lettering) are left out, or a loss could not be told from a wish. A stream is looked at,
+but has no stand-in: the load's consumers acknowledge and go on. Who has none is named in the verdict.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from pytest_rmqha.cluster import Cluster, Node
@@ -19,16 +21,16 @@ from pytest_rmqha.lease import Stage
 from pytest_rmqha.replicas import Replicas
 
 OURS = "rmqha."
-MOST = 4
+MOST = 12
 PLAYED = ("classic", "quorum")
 KEPT_ARGUMENTS = ("x-queue-type", "x-quorum-initial-group-size", "x-queue-mode", "x-max-priority")
-NEUTRAL: Mapping[str, Any] = {"max-length": 100_000_000}
-"""What is left of a policy without replication keys: it still hides the policies below it."""
+KEPT_KEYS = ("ha-", "queue-m")
+"""How the keys of a policy begin that replicate a queue, or say where it lives."""
 
 
 @dataclass(frozen=True)
 class Queue:
-    """One durable, shared queue of theirs as a node's API shows it."""
+    """One durable, shared queue of theirs as a node's API shows it; ``in_force``: what its policies come to."""
 
     vhost: str
     name: str
@@ -36,11 +38,21 @@ class Queue:
     arguments: Mapping[str, Any]
     policy: str
     replicas: Replicas
+    in_force: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def kind(self) -> str:
-        kept = {key: value for key, value in self.arguments.items() if key in KEPT_ARGUMENTS}
-        return json.dumps([self.type, kept, self.policy], sort_keys=True)
+        return json.dumps([self.type, self.kept_arguments, self.kept_policy], sort_keys=True)
+
+    @property
+    def kept_arguments(self) -> dict[str, Any]:
+        """A type that its vhost or its node chose for it is stated, too."""
+        stated = {} if self.type == "classic" else {"x-queue-type": self.type}
+        return {key: value for key, value in self.arguments.items() if key in KEPT_ARGUMENTS} | stated
+
+    @property
+    def kept_policy(self) -> dict[str, Any]:
+        return {key: value for key, value in self.in_force.items() if key.startswith(KEPT_KEYS)}
 
     def needs(self, brokers: int) -> int:
         """Replicas without which it does not outlive its home: two, or for a Raft queue a majority and one."""
@@ -61,36 +73,63 @@ def their_queues(cluster: Cluster) -> tuple[Queue, ...]:
             q.get("arguments") or {},
             str(q.get("policy") or ""),
             Replicas.of(q),
+            q.get("effective_policy_definition") or {},
         )
         for q in sorted(found, key=lambda q: (q["vhost"], q["name"]))
         if q.get("durable") and not q.get("exclusive") and not q.get("auto_delete") and not q["vhost"].startswith(OURS)
     )
 
 
-def stand_ins(stage: Stage, home: Node) -> Mapping[str, Queue]:
-    """name in our vhost -> the queue of theirs that it stands for, all led by ``home``. Empty if they declare none."""
-    theirs = their_queues(stage.cluster)
+def chosen(theirs: Sequence[Queue]) -> tuple[Queue, ...]:
+    """Those that get a stand-in: the first of each kind. Empty if none is of a type that can be loaded."""
+    played = [queue for queue in theirs if queue.type in PLAYED]
+    kinds = [kind for kind, _ in Counter(queue.kind for queue in played).most_common(MOST)]
+    return tuple(next(queue for queue in played if queue.kind == kind) for kind in kinds)
+
+
+def without_stand_in(theirs: Sequence[Queue], stood_for: Sequence[Queue]) -> tuple[Queue, ...]:
+    """Those of whose kind there is none: what becomes of them is not tried."""
+    kinds = {queue.kind for queue in stood_for}
+    return tuple(queue for queue in theirs if queue.kind not in kinds)
+
+
+def beyond_the_most(untried: Sequence[Queue]) -> tuple[Queue, ...]:
+    """Those that could have one, but for ``MOST``."""
+    return tuple(queue for queue in untried if queue.type in PLAYED)
+
+
+def why_none(theirs: Sequence[Queue], fleeting: int) -> str:
+    """Why no queue of theirs can have a stand-in. ``fleeting``: how many more there are that are not durable."""
     if not theirs:
-        return {}
-    vhost = Counter(queue.vhost for queue in theirs).most_common(1)[0][0]
-    for policy in stage.cluster.any_answering().api.get("policies"):
-        if policy["vhost"] == vhost:
-            _copy(policy, stage)
-    chosen = {queue.kind: queue for queue in reversed(theirs) if queue.vhost == vhost and queue.type in PLAYED}
-    made = {queue.name: queue for queue in list(chosen.values())[:MOST]}
-    for name, queue in made.items():
-        kept = {key: value for key, value in queue.arguments.items() if key in KEPT_ARGUMENTS}
-        stage.cluster.declare(name, home=home, **kept)
+        others = f" ({fleeting} that are not durable die with their broker by design)" if fleeting else ""
+        return (
+            f"the configuration declares no durable queue{others}: name the queues in definitions.json, or in a "
+            "topology.json beside it"
+        )
+    return (
+        f"{listed(theirs)}: the load here is for {' and '.join(PLAYED)} queues, so whether one of these outlives its home "
+        "can't be said. G3 looks at their replicas"
+    )
+
+
+def listed(queues: Sequence[Queue]) -> str:
+    more = f" and {len(queues) - 3} more" if len(queues) > 3 else ""
+    return ", ".join(map(str, queues[:3])) + more
+
+
+def fleeting_queues(cluster: Cluster) -> int:
+    """Queues outside of our vhosts that are not durable."""
+    found = cluster.any_answering().api.queues()
+    return sum(not q.get("durable") and not q["vhost"].startswith(OURS) for q in found)
+
+
+def stand_ins(stage: Stage, theirs: Sequence[Queue], home: Node) -> Mapping[str, Queue]:
+    """name in our vhost -> the queue of theirs that it stands for, all led by ``home``. Empty if none can have one."""
+    made: dict[str, Queue] = {}
+    for queue in chosen(theirs):
+        name = f"{queue.name}.{len(made)}" if queue.name in made else queue.name
+        if queue.kept_policy:
+            stage.cluster.policy(f"for-{name}", f"^{re.escape(name)}$", **queue.kept_policy)
+        stage.cluster.declare(name, home=home, **queue.kept_arguments)
+        made[name] = queue
     return made
-
-
-def _copy(policy: Mapping[str, Any], stage: Stage) -> None:
-    definition = {key: value for key, value in policy["definition"].items() if key.startswith(("ha-", "queue-m"))}
-    body = {
-        "pattern": policy["pattern"],
-        "definition": definition or NEUTRAL,
-        "apply-to": policy.get("apply-to", "all"),
-        "priority": policy.get("priority", 0),
-    }
-    via = stage.cluster.any_answering().api
-    via.ask("PUT", f"policies/{stage.cluster.vhost}/{policy['name'].replace('/', '%2F')}", body, timeout=15)

@@ -25,6 +25,7 @@ from pytest_rmqha.workload.history import History
 from pytest_rmqha.workload.workload import Workload
 
 DEALT = 24
+FAIR = DEALT // 6  # half of a broker's fair share
 BEFORE, DEAD, BACK, MOVED, AFTER = "before", "a broker is dead", "the broker is back", "haproxy is dead", "after"
 SLACK = 0.5
 Transitions = dict[str, dict[str, tuple[str, ...]]]
@@ -52,6 +53,7 @@ class Seen:
 
     history: History
     victim: str
+    victims_node: str
     cluster_names: frozenset[str]
     struck_holder: str
     new_holder: str
@@ -78,6 +80,12 @@ def a_broker_and_then_haproxy_die_while_everybody_looks_on(stage: Stage) -> Seen
         shares[BEFORE] = _deal(stage, workload, BEFORE)
         with stage.chaos.inject(node_faults.killed(stage.cluster, victim)):
             looks[DEAD] = _look(stage, stage.balancers, _last(stage, "fault.injected"))
+        await_match(
+            lambda: [str(node) for node in stage.cluster.nodes if not _serves(node)],
+            lambda deaf: not deaf,
+            what="both ports of every broker, which open one after the other",
+            within=seconds(15),
+        )
         looks[BACK] = _look(stage, stage.balancers, clock.now())
         shares[BACK] = _deal(stage, workload, BACK)
         lasting = _count(stage, BEFORE)
@@ -94,6 +102,7 @@ def a_broker_and_then_haproxy_die_while_everybody_looks_on(stage: Stage) -> Seen
     return Seen(
         workload.history,
         str(victim),
+        victim.name,
         frozenset(str(node.api.get("cluster-name")["name"]) for node in stage.cluster.nodes),
         str(holder),
         str(other),
@@ -126,7 +135,7 @@ def _look(stage: Stage, balancers: Sequence[Balancer], since: float) -> Look:
 
     def ask() -> tuple[dict[str, dict[str, frozenset[str]]], dict[str, bool]]:
         serving = {str(node): _serves(node) for node in stage.cluster.nodes}
-        return {str(b): {name: b.sees(name) for name in serving} for b in balancers}, serving
+        return {str(b): {str(node): b.sees(node) for node in stage.cluster.nodes} for b in balancers}, serving
 
     pages, serving = await_match(
         ask,
@@ -171,6 +180,23 @@ def _count(stage: Stage, when: str) -> dict[str, int]:
     found = Counter({node.name: 0 for node in stage.cluster.nodes})
     found.update(node for name, node in stage.cluster.clients().items() if name.startswith(f"{when}."))
     return dict(found)
+
+
+def unevenly(shares: dict[str, int], lasting: dict[str, int], back: str) -> str:
+    """Why connections are not spread after ``back`` (Erlang node) has returned; empty if they are.
+
+    Round robin deals the new ones evenly, whoever has how many; leastconn gives the one that is back nearly all of them
+    until everybody has as many. Either is a spread: of the new ones, or of the old and the new together. In neither is a
+    broker left out, least of all the one that is back.
+    """
+    total = {node: shares[node] + lasting[node] for node in shares}
+    if left_out := [node for node, count in shares.items() if not count]:
+        return f"{', '.join(left_out)} got none of the new ones"
+    if shares[back] < FAIR:
+        return f"{back} is back and got {shares[back]} of the new ones, at least {FAIR} are needed"
+    if min(shares.values()) < FAIR and min(total.values()) < sum(total.values()) // 6:
+        return "neither the new ones nor all of them are spread"
+    return ""
 
 
 def _last(stage: Stage, kind: str) -> float:

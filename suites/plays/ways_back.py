@@ -140,7 +140,7 @@ def _await_consumers(cluster: Cluster, wanted: int) -> int:
 
 def _await_down(stage: Stage, node: Node) -> None:
     await_match(
-        lambda: [b for b in stage.balancers if "UP" in b.sees(str(node))],
+        lambda: [b for b in stage.balancers if "UP" in b.sees(node)],
         lambda still: not still,
         what=f"{node} DOWN on every balancer",
         within=seconds(10),

@@ -5,36 +5,44 @@ Beside the load lie parked messages in queues that nobody consumes, so that what
 
 from __future__ import annotations
 
+import base64
+import re
 from dataclasses import dataclass
 
+from plays.lonely_start import Lonely, watched_alone
 from pytest_rmqha import clock
 from pytest_rmqha.cluster import Node
-from pytest_rmqha.errors import BudgetSpent
+from pytest_rmqha.errors import ToolFailed
 from pytest_rmqha.faults.cluster import killed_whole, start_in_order, stopped_whole
 from pytest_rmqha.faults.fault import Fault
 from pytest_rmqha.lease import Stage
-from pytest_rmqha.waiting import await_match, seconds
 from pytest_rmqha.workload.history import History
 from pytest_rmqha.workload.workload import Workload
 
 PERSISTENT, TRANSIENT = 100, 40
-WAITING = "Waiting for Mnesia tables"
+A_BINARY = re.compile(r'<<(?:"([A-Za-z0-9+/=]*)")?>>')
 
 
 @dataclass(frozen=True)
 class Seen:
-    """``left``: messages by parked queue after the restart. ``whole_after``: seconds from the last start to a whole cluster."""
+    """``left``: messages by parked queue after the restart. ``whole_after``: seconds from the last start to a whole cluster.
+
+    ``names``: the one set at run time, then what each node and the VIP say after the restart. ``configured_names``: what the
+    brokers' own configuration calls the cluster, which RabbitMQ sets again at every boot; empty where it says nothing.
+    """
 
     history: History
     left: dict[str, int]
     whole_after: float
-    waited_alone: bool = False
+    lonely: Lonely | None = None
     transient_before: int = 0
     names: tuple[str, ...] = ()
+    configured_names: frozenset[str] = frozenset()
 
 
 def the_last_stopped_starts_first(stage: Stage) -> Seen:
     a, b, c = stage.cluster.nodes
+    configured = frozenset(filter(None, map(configured_name, stage.cluster.nodes)))
     name = f"renamed-{stage.started:.0f}"
     original = stage.cluster.any_answering().api.get("cluster-name")["name"]
     stage.cluster.any_answering().api.ask("PUT", "cluster-name", {"name": name})
@@ -43,18 +51,19 @@ def the_last_stopped_starts_first(stage: Stage) -> Seen:
 
     names = (*(str(n.api.get("cluster-name")["name"]) for n in stage.cluster.nodes), stage.name_through_the_vip())
     stage.cluster.any_answering().api.ask("PUT", "cluster-name", {"name": original})
-    return Seen(workload.history, left, whole, names=(name, *names))
+    return Seen(workload.history, left, whole, names=(name, *names), configured_names=configured)
 
 
 def the_first_stopped_starts_and_the_last_one_joins_in_time(stage: Stage) -> Seen:
     a, b, c = stage.cluster.nodes
-    waited: list[bool] = []
+    lonely: list[Lonely] = []
     whole_stop = stopped_whole(stage.cluster, stop=(a, b, c), start=(a, b, c))
 
     def start_the_first_alone() -> None:
+        started = clock.now()
         start_in_order((a,))
         try:
-            waited.append(_waits_for_its_peers(stage, a))
+            lonely.append(watched_alone(a, started))
         finally:
             start_in_order((c, b))
 
@@ -69,7 +78,7 @@ def the_first_stopped_starts_and_the_last_one_joins_in_time(stage: Stage) -> See
         targets=whole_stop.targets,
     )
     workload, _, left, whole = _through(stage, fault)
-    return Seen(workload.history, left, whole, waited_alone=waited[:1] == [True])
+    return Seen(workload.history, left, whole, lonely=lonely[0])
 
 
 def everything_is_killed_at_once(stage: Stage) -> Seen:
@@ -103,21 +112,10 @@ def _through(stage: Stage, fault: Fault, transient: int = 0) -> tuple[Workload, 
     return workload, transient, left, whole
 
 
-def _waits_for_its_peers(stage: Stage, node: Node) -> bool:
-    """The node says in its log that it waits, and does not listen.
-
-    It takes 40 s to get there (measured on 3.10.8): it dials each dead peer several times first, 7 s each.
-    """
-    stage_started = clock.utc(stage.started)
-
-    def says() -> bool:
-        lines = node.containers.logs(node.service, 400).splitlines()
-        return any(
-            WAITING in line and line[:26] >= stage_started.strftime("%Y-%m-%dT%H:%M:%S.%f")[:26] for line in lines
-        )
-
-    try:
-        await_match(says, bool, what=f"{node} waiting for its peers", within=seconds(70))
-    except BudgetSpent:
-        return False
-    return not node.answers()
+def configured_name(node: Node) -> str:
+    """The cluster's name in the node's own configuration as it runs, whichever file says it; empty if none does."""
+    name = 'rabbit_data_coercion:to_binary(application:get_env(rabbit, cluster_name, ""))'
+    said = node.containers.must(node.service, "rabbitmqctl", "eval", f"base64:encode({name}).")
+    if (found := A_BINARY.search(said)) is None:
+        raise ToolFailed(f"{node} does not tell its configured cluster_name: {said.strip()[:100]!r}")
+    return base64.b64decode(found[1] or "").decode(errors="replace")

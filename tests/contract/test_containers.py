@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -171,3 +172,33 @@ QUESTIONS: dict[str, Callable[[Containers], object]] = {
 def test_a_service_that_the_run_does_not_have_is_a_tool_failure(containers: Containers, question: str) -> None:
     with pytest.raises(ToolFailed):
         QUESTIONS[question](containers)
+
+
+def test_a_command_that_does_not_end_is_named_and_ended_with_its_children(
+    small_run: SmallRun, member: Containers
+) -> None:
+    engine = small_run.engine
+    engine.unpause(IT)
+    engine.start(IT)
+    reaches(member, "running")
+    with pytest.raises(ToolFailed, match=r"sleep 987.* did not end within 1 s"):
+        engine.exec(IT, "sh", "-c", "sleep 987 & wait", within=1)
+    await_match(
+        lambda: engine.exec(IT, "pgrep", "-x", "sleep", "-a").out,
+        lambda said: "987" not in said,
+        what="the command gone",
+        within=seconds(5),
+    )
+
+
+def test_a_member_that_is_paused_under_a_command_holds_nobody_up(small_run: SmallRun, member: Containers) -> None:
+    engine = small_run.engine
+    engine.unpause(IT)
+    engine.start(IT)
+    reaches(member, "running")
+    pausing = threading.Timer(0.5, engine.pause, (IT,))
+    pausing.start()
+    with pytest.raises(ToolFailed, match="did not end within 2 s"):
+        engine.exec(IT, "sleep", "30", within=2)
+    pausing.join()
+    engine.unpause(IT)

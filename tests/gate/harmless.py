@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pytest_rmqha.catalogue import order
 from tests.gate.edits import Replaced
 from tests.gate.mutant import Harmless
+from tests.gate.mutants import MUTANTS
 from tests.gate.mutants_brokers import CONF, DEFINITIONS, HEARTBEAT, USER, VHOST
 from tests.gate.mutants_haproxy import AMQP_SERVERS, CFG
 from tests.gate.mutants_keepalived import ONE, TWO
@@ -13,7 +15,17 @@ BROKERS = (*STATIC, "G4", "G5")
 BALANCERS = (*STATIC, "G7", "G8", "V4")
 FIRST, SECOND, THIRD = AMQP_SERVERS.splitlines(keepends=True)
 
+CONTROL = Harmless(
+    "control",
+    "nothing changed: whatever a mutant is asked",
+    (),
+    tuple(sorted({name for mutant in MUTANTS for name in mutant.scenarios}, key=order)),
+    untouched=True,
+)
+"""A scenario that is red on the reference itself catches every mutant that it is asked of, and proves nothing."""
+
 HARMLESS: tuple[Harmless, ...] = (
+    CONTROL,
     Harmless(
         "rename-backend",
         "a backend renamed consistently",

@@ -56,7 +56,7 @@ ALL: tuple[Mutant, ...] = (
         "PART + heal",
         (Replaced(CONF, STRATEGY, STRATEGY.replace("pause_minority", "ignore")),),
         ("P2", "P3"),
-        r"partitioned|does not come back|what_a_minority_confirms|nothing_confirmed_is_lost|paused|publishing_stalls|not served",
+        r"partitioned|does not come back|what_a_minority_confirms|nothing_confirmed_is_lost|paused|(?:publishing|delivery)_stalls|not served",
     ),
     Mutant(
         "R02",
@@ -64,7 +64,7 @@ ALL: tuple[Mutant, ...] = (
         "PART + heal",
         (Replaced(CONF, STRATEGY, STRATEGY.replace("pause_minority", "autoheal")),),
         ("P2", "P3"),
-        r"what_a_minority_confirms|nothing_confirmed_is_lost|paused|publishing_stalls|not served",
+        r"what_a_minority_confirms|nothing_confirmed_is_lost|paused|(?:publishing|delivery)_stalls|not served",
     ),
     Mutant(
         "R04",
@@ -80,7 +80,7 @@ ALL: tuple[Mutant, ...] = (
             ),
         ),
         ("G4",),
-        r"outlives_its_home|does not come back|leader of|publishing_stalls|not served|steady state",
+        r"outlives_its_home|does not come back|leader of|(?:publishing|delivery)_stalls|not served|steady state",
     ),
     Mutant(
         "R08",

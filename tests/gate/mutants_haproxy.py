@@ -51,7 +51,7 @@ ALL: tuple[Mutant, ...] = (
         "FREEZE",
         (Replaced(CFG, " on-marked-down shutdown-sessions", "", times=2),),
         ("V12",),
-        r"clients of the frozen rmq3|publishing_stalls",
+        r"clients of the frozen rmq3|(?:publishing|delivery)_stalls",
     ),
     Mutant(
         "H05",

@@ -61,6 +61,14 @@ ALL: tuple[Mutant, ...] = (
         r"return_interrupts_nobody.*1 interruption",
     ),
     Mutant(
+        "K08b",
+        "no `nopreempt` but `preempt_delay 10`: the second interruption comes later, but it comes",
+        "LBKILL + return",
+        tuple(Replaced(file, "    nopreempt\n", "    preempt_delay 10\n") for file in (ONE, TWO)),
+        ("G8",),
+        r"return_interrupts_nobody.*1 interruption",
+    ),
+    Mutant(
         "K09",
         "script defined, not tracked",
         "HAKILL, HAFREEZE",

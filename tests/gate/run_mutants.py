@@ -2,7 +2,8 @@
 
 One change after the other, each on a stack of its own; results are kept in docs/gate-results.json as they come, so that a
 bench that is stopped has lost nothing, and the table of docs/gate.md is written anew from them. Nothing here judges a
-stack: the gate does, in a process of its own, exactly as a user runs it.
+stack: the gate does, in a process of its own, exactly as a user runs it. The control, the reference untouched, is run
+before the first change of a bench unless a green result of it is kept; if it is not green the bench ends there.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from tests.gate import judging, table
-from tests.gate.harmless import HARMLESS
+from tests.gate.harmless import CONTROL, HARMLESS
 from tests.gate.judging import Result
 from tests.gate.mutant import REFERENCE, Harmless, Mutant
 from tests.gate.mutants import MUTANTS
@@ -98,7 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--whole", action="store_true", help="the whole gate on each, not only what looks at the change"
     )
-    parser.add_argument("--missing", action="store_true", help="only those without a result yet")
+    parser.add_argument("--missing", action="store_true", help="only those without a result yet; the control first")
     parser.add_argument("--budget-scale", default="1", help="as --rmq-budget-scale, for a busy machine")
     parser.add_argument("--list", action="store_true", help="ids and what they change, without running anything")
     parser.add_argument("--table", action="store_true", help="write docs/gate.md from the results that are there")
@@ -115,6 +116,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     results = read_results()
     if asked.missing:
         chosen = [change for change in chosen if change.id not in results]
+    if not asked.table:
+        chosen = with_control(chosen, results)
     for change in [] if asked.table else chosen:
         result = run(change, whole=asked.whole, budget_scale=asked.budget_scale)
         results[change.id] = result
@@ -122,11 +125,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
             json.dumps({n: r.as_dict() for n, r in results.items()}, indent=1, ensure_ascii=False) + "\n"
         )
         say(f"bench: {change.id:<16} {result.outcome:<24} {result.seconds:>6.1f} s  {result.line[:160]}")
+        if change.id == CONTROL.id and result.outcome != judging.GREEN:
+            table.write(PAGE, results)
+            say("bench: the untouched reference is not green, so nothing that this bench would say can be trusted")
+            return 1
     table.write(PAGE, results)
     done = [change for change in chosen if change.id in results]
     bad = [change.id for change in done if not _as_it_should_be(change, results[change.id])]
     say(f"bench: {len(done)} of {len(chosen)} have a result; not as they should be: {', '.join(bad) or 'none'}")
     return 1 if bad or len(done) < len(chosen) else 0
+
+
+def with_control(chosen: Sequence[Change], results: Mapping[str, Result]) -> list[Change]:
+    """The control first, where it is asked for or where no kept result is green for everything that mutants ask today."""
+    kept = results.get(CONTROL.id)
+    is_known = kept is not None and kept.outcome == judging.GREEN and set(CONTROL.scenarios) <= set(kept.ran)
+    others = [change for change in chosen if change.id != CONTROL.id]
+    return others if is_known and len(others) == len(chosen) else [CONTROL, *others]
 
 
 def _as_it_should_be(change: Change, result: Result) -> bool:

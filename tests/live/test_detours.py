@@ -45,7 +45,7 @@ def test_a_cut_between_one_balancer_and_one_broker_is_seen_by_that_balancer_alon
     detour = rmq_stage.detour_between(first, broker)
 
     with rmq_stage.chaos.inject(faults.detoured(detour)):
-        await_match(lambda: first.sees(str(broker)), lambda s: s == {"UP"}, what="UP by the detour", within=seconds(10))
+        await_match(lambda: first.sees(broker), lambda s: s == {"UP"}, what="UP by the detour", within=seconds(10))
         with rmq_stage.chaos.inject(faults.cut(detour, silently=True)):
             seen = await_match(
                 lambda: first.backends()[f"amqp_brokers/{broker}"],

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import docker
 import pytest
@@ -20,16 +22,23 @@ MOMENTS = ("bring-up", "fault", "teardown")
 
 
 def left_of_ours() -> list[str]:
-    client = docker.from_env()
-    return [c.name for c in client.containers.list(all=True, filters={"label": "rmqha.run"}, ignore_removed=True)] + [
-        n.name for n in client.networks.list(filters={"label": "rmqha.run"})
-    ]
+    """Names of containers, networks and volumes; also while a run takes its own away."""
+    client, ours = docker.from_env(), {"label": "rmqha.run"}
+    things = [*client.containers.list(all=True, filters=ours, ignore_removed=True), *client.networks.list(filters=ours)]
+    return [str(thing.name) for thing in [*things, *client.volumes.list(filters=ours)]]
 
 
-def started_run(reports: Path) -> subprocess.Popen[str]:
+def manifest_in(reports: Path) -> dict[str, Any]:
+    files = list(reports.glob("*/manifest.json"))
+    assert len(files) == 1, "the run wrote no manifest"
+    found: dict[str, Any] = json.loads(files[0].read_text())
+    return found
+
+
+def started_run(reports: Path, *more: str) -> subprocess.Popen[str]:
     command = [
         sys.executable, "-m", "pytest", "suites", "-k", SCENARIO, f"--rmq-reports={reports}", "-p", "no:cacheprovider",
-        f"--junitxml={reports}/junit.xml",
+        f"--junitxml={reports}/junit.xml", *more,
     ]  # fmt: skip
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
@@ -69,6 +78,21 @@ def test_an_interrupted_run_leaves_nothing_and_keeps_its_evidence(
     assert left_of_ours() == [], output[-2000:]
     assert list(tmp_path.glob("*/timeline.jsonl")), "the timeline was not kept"
     assert (tmp_path / "junit.xml").exists(), output[-2000:]
+    written = manifest_in(tmp_path)
+    assert written["exit_status"] == pytest.ExitCode.INTERRUPTED
+    assert len(written["not_reached"]) + len(written["scenarios"]) == 1
+    if moment == "bring-up":
+        assert list(tmp_path.glob("*/evidence/bring-up/*-log.txt")), "the containers' logs were not kept"
+
+
+def test_a_run_whose_deadline_passes_leaves_nothing_and_says_so(tmp_path: Path) -> None:
+    run = started_run(tmp_path, "--rmq-deadline=0.5")
+    output, _ = run.communicate(timeout=180)
+
+    assert run.returncode == pytest.ExitCode.INTERRUPTED, output[-2000:]
+    assert "ENDED: the deadline of 0.5 minutes (--rmq-deadline) has passed" in output
+    assert left_of_ours() == [], output[-2000:]
+    assert manifest_in(tmp_path)["not_reached"]
 
 
 @pytest.fixture

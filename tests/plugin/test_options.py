@@ -20,7 +20,7 @@ def test_a_seed_is_drawn_and_printed(session: Session) -> None:
 def test_an_option_wins_over_environment_and_ini(
     session: Session, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytester.makeini("[pytest]\nrmq_profile = acceptance\nrmq_version = 4.0\nrmq_budget_scale = 3")
+    pytester.makeini("[pytest]\nrmq_profile = gate\nrmq_version = 4.0\nrmq_budget_scale = 3")
     monkeypatch.setenv("RMQ_PROFILE", "nightly")
     monkeypatch.setenv("RMQ_VERSION", "3.8")
 
@@ -53,7 +53,9 @@ def test_a_path_in_the_ini_file_counts_from_there(session: Session, pytester: py
         ("--rmq-budget-scale=fast", "--rmq-budget-scale: got fast; expected a number above 0*"),
         ("--rmq-config=nowhere", "--rmq-config: got nowhere; *is not there: name the folder*"),
         ("--rmq-image=My Image", "--rmq-image: got My Image; expected an image reference*"),
-        ("--rmq-registry=https://x", "--rmq-registry: got https://x; expected a registry prefix*"),
+        ("--rmq-profile=acceptance", "--rmq-profile: got acceptance; expected one of gate, nightly*"),
+        ("--rmq-deadline=0", "--rmq-deadline: got 0; expected a number of minutes above 0*write it as 90*"),
+        ("--rmq-deadline=soon", "--rmq-deadline: got soon; expected a number of minutes above 0*"),
         ("--rmq-reuse=A B", "--rmq-reuse: got A B; expected the name of a kept run*"),
     ],
 )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.plugin.conftest import Session
+from tests.plugin.conftest import Session, installed
 from tests.unit.manifests import manifest, scenario
 
 SCENARIOS = """
@@ -95,17 +96,45 @@ def test_what_is_no_shard_is_refused(session: Session) -> None:
     result.stderr.fnmatch_lines(["ERROR: --rmq-shard: got 3/2; expected I/N*"])
 
 
-STOPPED = SCENARIOS.replace("def test_b(): holds()", "def test_b(): raise NotHealed('we failed')").replace(
-    "def test_c(): holds()", "def test_c(): raise KeyboardInterrupt"
+ENDING = (
+    (
+        """
+import os, sys
+
+def ctrl_c(): raise KeyboardInterrupt
+def not_ours(): raise NotHealed("we failed")
+def dies(): os._exit(9)
+
+def ends():
+    how = dict(said.split("=") for said in os.environ.get("ENDS", "").split())
+    globals()[how.get(sys._getframe(1).f_code.co_name, "holds")]()
+"""
+        + SCENARIOS
+    )
+    .replace("; holds()", "; ends()")
+    .replace(": holds()", ": ends()")
 )
 
+Ending = Callable[..., pytest.RunResult]
 
-def test_a_run_goes_on_where_it_was_stopped(session: Session, pytester: pytest.Pytester) -> None:
-    assert session(STOPPED).ret == pytest.ExitCode.INTERRUPTED
+
+@pytest.fixture
+def ending(session: Session, monkeypatch: pytest.MonkeyPatch) -> Ending:
+    """A session in which tests end as ``how`` says, by the same code: by other code nothing would be resumed."""
+
+    def run(*arguments: str, **how: str) -> pytest.RunResult:
+        monkeypatch.setenv("ENDS", " ".join(f"{test}={what}" for test, what in how.items()))
+        return session(ENDING, *arguments)
+
+    return run
+
+
+def test_a_run_goes_on_where_it_was_stopped(ending: Ending, pytester: pytest.Pytester) -> None:
+    assert ending(test_b="not_ours", test_c="ctrl_c").ret == pytest.ExitCode.INTERRUPTED
     stopped = newest(pytester)
     assert [one.partition("::")[2] for one in stopped["not_reached"]] == ["test_c", "test_d"]
 
-    result = session(SCENARIOS, "-v", f"--rmq-resume={stopped['run']}")
+    result = ending("-v", f"--rmq-resume={stopped['run']}")
 
     assert result.ret == pytest.ExitCode.OK
     assert ran(result) == {"b", "c", "d"}
@@ -118,32 +147,60 @@ def test_a_run_goes_on_where_it_was_stopped(session: Session, pytester: pytest.P
     assert newest(pytester)["seed"] == stopped["seed"]
 
 
-def test_a_run_that_was_killed_can_be_resumed(session: Session, pytester: pytest.Pytester) -> None:
-    session(SCENARIOS.replace("def test_c(): holds()", "def test_c(): import os; os._exit(9)"))
+def test_a_run_that_was_killed_can_be_resumed(ending: Ending, pytester: pytest.Pytester) -> None:
+    ending(test_c="dies")
     killed = newest(pytester)
     assert (killed["unfinished"], killed["exit_status"]) == (True, None)
-    assert ran(session(SCENARIOS, "-v", f"--rmq-resume={killed['run']}")) == {"c", "d"}
+    assert ran(ending("-v", f"--rmq-resume={killed['run']}")) == {"c", "d"}
     assert "unfinished" not in newest(pytester)
 
 
-def test_a_failed_verdict_stays_red(session: Session, pytester: pytest.Pytester) -> None:
-    session(SCENARIOS.replace("def test_b(): holds()", "def test_b(): broken()"))
+def test_a_failed_verdict_stays_red(ending: Ending, pytester: pytest.Pytester) -> None:
+    ending(test_b="broken", test_d="not_ours")
     run = newest(pytester)["run"]
 
-    result = session(SCENARIOS.replace("test_d", "test_e"), "-v", f"--rmq-resume={run}")
+    result = ending("-v", f"--rmq-resume={run}")
 
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    assert ran(result) == {"e"}
+    assert ran(result) == {"d"}
     result.stdout.fnmatch_lines([f"RED already in {run}, a verdict is never retried: N2", "K1   passed*"])
 
 
-def test_a_chain_of_resumed_runs(session: Session, pytester: pytest.Pytester) -> None:
-    for stop in ("b", "c"):
+def test_a_chain_of_resumed_runs(ending: Ending, pytester: pytest.Pytester) -> None:
+    for stop in ("test_b", "test_c"):
         resume = [f"--rmq-resume={newest(pytester)['run']}"] if manifests(pytester) else []
-        session(
-            SCENARIOS.replace(f"def test_{stop}(): holds()", f"def test_{stop}(): raise KeyboardInterrupt"), *resume
-        )
-    assert ran(session(SCENARIOS, "-v", f"--rmq-resume={newest(pytester)['run']}")) == {"c", "d"}
+        ending(*resume, **{stop: "ctrl_c"})
+    assert ran(ending("-v", f"--rmq-resume={newest(pytester)['run']}")) == {"c", "d"}
+
+
+PLAY = "def played(stage): return {}\n"
+USES = SCENARIOS.replace("def a_play(stage): pass", "from plays import played as a_play")
+
+
+@pytest.mark.parametrize(
+    ("edit", "named"),
+    [
+        ({"plays": PLAY.format(2)}, "plays.py"),
+        ({"conftest": "# later"}, "conftest.py"),
+        ({"test_scenarios": "# later"}, "test_scenarios.py"),
+    ],
+    ids=["a-play", "the-conftest", "the-tests"],
+)
+def test_what_was_settled_by_other_code_is_not_taken_over(
+    session: Session, pytester: pytest.Pytester, edit: dict[str, str], named: str
+) -> None:
+    pytester.makepyfile(plays=PLAY.format(1))
+    session(USES, "--rmq-seed=1")
+    for name, text in edit.items():
+        file = pytester.path / f"{name}.py"
+        file.write_text(text if name == "plays" else f"{file.read_text()}{text}\n")
+    arguments = ("-p", "no:cacheprovider", *([] if installed() else ["-p", "pytest_rmqha.plugin"]))
+
+    result = pytester.runpytest_subprocess(*arguments, f"--rmq-resume={newest(pytester)['run']}")
+
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: --rmq-resume: got *the code differs: *{named}*"])
+    assert len(manifests(pytester)) == 1
 
 
 def test_a_run_of_another_thing_is_refused(session: Session, pytester: pytest.Pytester) -> None:

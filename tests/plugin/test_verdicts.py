@@ -115,8 +115,8 @@ def test_the_summary_adds_up_what_was_measured(session: Session, pytester: pytes
         ]
     )
     junit = (pytester.path / "junit.xml").read_text()
-    assert '<property name="rmq_scenario" value="N1" />' in junit
-    assert '<property name="rmq_lost" value="500" />' in junit
+    assert '<property name="rmq.scenario" value="N1" />' in junit
+    assert '<property name="rmq.lost" value="500" />' in junit
 
 
 def test_the_rerun_command_names_a_seed_that_was_drawn(session: Session) -> None:

@@ -15,7 +15,7 @@ from pytest_rmqha.cluster import Cluster, Node
 from pytest_rmqha.detours import Detour
 from pytest_rmqha.errors import ToolFailed
 from pytest_rmqha.links import Link, Links
-from pytest_rmqha.logs import AllowedLog, told, unexpected
+from pytest_rmqha.logs import AllowedLog, diagnoses, told, unexpected
 from pytest_rmqha.outside import ClientWire
 from pytest_rmqha.steady import SteadyState
 from pytest_rmqha.timeline import Timeline
@@ -259,6 +259,10 @@ class FakeStack:
     def unexpected_logs(self, since: float, allowed: Sequence[AllowedLog]) -> tuple[str, ...]:
         found = {member: unexpected(role, text, allowed) for member, (role, text) in self.logged.items()}
         return tuple(told(member, lines) for member, lines in found.items() if lines)
+
+    def diagnoses(self, since: float) -> tuple[str, ...]:
+        brokers = {member: diagnoses(text) for member, (role, text) in self.logged.items() if role == "broker"}
+        return tuple(f"{member}: {'; '.join(found)}" for member, found in brokers.items() if found)
 
     def dump(self, name: str, error: str) -> None:
         self.dumps.append(error)

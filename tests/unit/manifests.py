@@ -16,6 +16,8 @@ SETTINGS = {
     "seed": 5,
 }
 
+CODE = {"pytest-rmqha": "1", "suites/conftest.py": "2", "suites/test_a.py": "3"}
+
 
 def scenario(
     nodeid: str, outcome: str = "passed", seconds: float = 10.0, ids: tuple[str, ...] = ("N1",)
@@ -38,6 +40,7 @@ def manifest(run: str, *scenarios: dict[str, Any], **more: Any) -> dict[str, Any
         "settings": {name: {"value": value, "source": "default"} for name, value in settings.items()},
         "versions": {"pytest-rmqha": "0.1.0"},
         "config_digest": "abc",
+        "code_sha256": dict(CODE),
         "scenarios": list(scenarios),
         "left_out": [],
         **more,

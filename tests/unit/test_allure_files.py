@@ -277,3 +277,39 @@ def test_a_folder_that_is_no_report_is_left_alone(some_results: Path, programs: 
     assert done.returncode == 1
     assert "is left alone" in done.stderr
     assert (precious / "file").read_text() == "mine"
+
+
+def apt_get(programs: Path, user: str, body: str) -> None:
+    for name, does in {"apt-get": body, "id": f"echo {user}", "mktemp": 'f="${0%/*}/log"; >"$f"; echo "$f"'}.items():
+        (programs / name).write_text(f"#!/bin/bash\n{does}\n")
+        (programs / name).chmod(0o755)
+
+
+def test_a_missing_npx_is_installed_where_it_can_be(some_results: Path, programs: Path) -> None:
+    it = '#!/bin/bash\nmkdir -p "$RMQHA_OUT"; touch "$RMQHA_OUT/index.html"'
+    chmod = next(place / "chmod" for place in (Path("/usr/bin"), Path("/bin")) if (place / "chmod").exists())
+    apt_get(programs, "0", f"case $1 in install) echo '{it}' >{programs}/npx; {chmod} 755 {programs}/npx ;; esac")
+
+    done = report(some_results, path=programs)
+
+    assert done.returncode == 0, done.stderr
+    assert "report: npx is missing: installing npm" in done.stdout
+
+
+def test_an_npm_that_cant_be_installed_is_one_sentence(some_results: Path, programs: Path) -> None:
+    apt_get(programs, "0", "echo 'no such mirror'; exit 100")
+
+    done = report(some_results, path=programs)
+
+    assert done.returncode == 1
+    assert "npm could not be installed: no such mirror" in done.stderr
+    assert f"The results stay in {some_results}" in done.stderr
+
+
+def test_nobody_but_root_is_asked_to_install(some_results: Path, programs: Path) -> None:
+    apt_get(programs, "1000", "echo 'must not be asked'; exit 1")
+
+    done = report(some_results, path=programs)
+
+    assert "installing" not in done.stdout
+    assert "npx is missing" in done.stderr

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 
+import pytest
+
 from pytest_rmqha.checkers.availability import (
     delivery_stalls_for_at_most,
+    gaps_under_load,
     new_connections_are_served_within,
     publishing_stalls_for_at_most,
 )
@@ -23,9 +26,11 @@ def history(
     confirmed: int = 100,
     delivered: int = 100,
     window: tuple[float, float] = (0.0, END),
+    last_confirm: float | None = None,
 ) -> History:
     load = Stream("p.q", "q", 100, confirmed=Bitmap.first(confirmed), delivered=Bitmap.first(delivered))
-    return History(streams=(load,), gaps=gaps, connects=connects, window=window)
+    rates = {"publish": ((0.0, 50), (last_confirm, 50))} if last_confirm is not None else {}
+    return History(streams=(load,), gaps=gaps, connects=connects, rates=rates, window=window)
 
 
 def publish(start: float, end: float, role: str = "p.q") -> Gap:
@@ -81,6 +86,26 @@ def test_publishing_and_delivery_are_different_stalls() -> None:
     assert delivery_stalls_for_at_most(seconds(5))(stalled).measured == 20
 
 
+def test_a_consumer_that_hangs_while_others_publish_counts_in_full_even_beyond_the_load() -> None:
+    hangs = history(Gap("c.q", "deliver", 10, 45), last_confirm=20)
+
+    verdict = delivery_stalls_for_at_most(seconds(20))(hangs)
+    assert (verdict.outcome, verdict.measured) == (Outcome.BROKEN, 35)
+    assert verdict.evidence == ("c.q: 35.0 s from +10.0 s",)
+
+
+@pytest.mark.parametrize("start", [19.2, 20.1, 50.0])
+def test_what_a_dead_session_held_comes_late_after_the_load_and_is_nobodys_stall(start: float) -> None:
+    late = history(Gap("c.q", "deliver", start, 60), last_confirm=20)
+
+    assert delivery_stalls_for_at_most(seconds(5))(late).measured == 0
+    assert gaps_under_load(late, "deliver") == ()
+
+
+def test_a_publisher_that_gets_no_confirm_any_more_stalls_to_the_end() -> None:
+    assert publishing_stalls_for_at_most(seconds(5))(history(publish(20, END), last_confirm=20)).measured == 40
+
+
 def test_nothing_confirmed_or_delivered_at_all_is_undecided() -> None:
     silent = history(publish(0, END), confirmed=0, delivered=0)
 
@@ -108,6 +133,46 @@ def test_a_run_of_failures_lasts_until_the_next_good_one_is_open() -> None:
     assert (verdict.outcome, verdict.measured) == (Outcome.BROKEN, 7.5)
     told = "prober: 7.5 s from +10.0 s (2 failed tries, the last: timed out; then served by rmq1)"
     assert verdict.evidence == (told,)
+
+
+def every_third_hangs(start: float, end: float) -> list[tuple[float, float, bool]]:
+    """A prober's tries, twice a second, while one broker of three takes a connection and says nothing for 5 s."""
+    tries, at = [], start
+    while at < end:
+        tries += [(at, 5.0, False), (at + 5.0, 0.1, True), (at + 5.5, 0.1, True)]
+        at += 6.0
+    return tries
+
+
+def test_a_minute_in_which_every_third_try_hangs_is_one_outage() -> None:
+    verdict = served((0, 0.1, True), *every_third_hangs(10, 70), within=10)
+
+    assert (verdict.outcome, verdict.measured) == (Outcome.BROKEN, 59.1)
+    told = "prober: 59.1 s from +10.0 s (10 failed tries with 18 good between them, the last: timed out; then served by rmq1)"
+    assert verdict.evidence == (told,)
+
+
+def test_five_seconds_without_a_failed_try_are_between_two_outages() -> None:
+    first, last = (10, 1, False), (16, 2, False)
+    good = [(11 + n, 0.1, True) for n in range(5)]
+
+    assert served(first, *good, last, (18, 0.5, True)).measured == 2.5
+    assert served(first, *good, (15.9, 2, False), (18, 0.5, True)).measured == 8.5
+
+
+def test_silence_is_no_steady_service() -> None:
+    assert served((0, 0.1, True), (10, 1, False), (30, 1, False), (31, 1, True)).measured == 22
+
+
+def test_luck_before_the_end_is_told_with_the_outage_that_is_still_open() -> None:
+    verdict = served((40, 5, False), (45, 0.1, True), (46, 5, False))
+
+    told = "prober: 20.0 s from +40.0 s, still open at the end (2 failed tries with 1 good between them, the last: timed out)"
+    assert verdict.evidence == (told,)
+
+
+def test_a_slow_good_try_counts_after_an_outage_too() -> None:
+    assert served((0, 1, False), (1.5, 0.1, True), (2, 8, True)).measured == 8
 
 
 def test_a_connection_that_is_slow_by_itself_is_broken_too() -> None:

@@ -213,6 +213,42 @@ def test_an_unroutable_message_counts_as_returned() -> None:
     assert publisher.ledger.confirmed.count() == 0
 
 
+def test_the_ack_of_a_returned_message_is_no_confirm_for_meter_latency_and_event(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    publisher = a_publisher(limit=3)
+    publisher._first_confirm_due = True
+    publisher._pump()
+    for number in (0, 1):
+        publisher._returned(None, None, None, publisher._channel.sent[number][2])
+    answer(publisher, 2, multiple=True)
+
+    assert publisher.unanswered == 1
+    dump = publisher.meter.dump()
+    assert (dump["rates"]["publish"], dump["latencies"]["publish"], capsys.readouterr().out) == ([], [], "")
+
+    answer(publisher, 3)
+    dump = publisher.meter.dump()
+    assert [count for _, count in dump["rates"]["publish"]] == [1]
+    assert sum(count for _, steps in dump["latencies"]["publish"] for _, count in steps) == 1
+    assert json.loads(capsys.readouterr().out)["event"] == "first_confirm"
+
+
+def test_a_publisher_whose_messages_all_come_back_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [100.0]
+    monkeypatch.setattr("pytest_rmqha.client.meter.time.monotonic", lambda: clock[0])
+    publisher = a_publisher(limit=2)
+    publisher.meter.begin("p", "publish")
+    publisher._pump()
+    publisher._returned(None, None, None, publisher._channel.sent[0][2])
+    clock[0] = 103.0
+    answer(publisher, 1)
+    clock[0] = 104.0
+    answer(publisher, 2)
+
+    assert publisher.meter.gaps == [("p", "publish", 100.0, 104.0)]
+
+
 def test_a_limit_ends_it_and_what_is_published_again_gets_no_new_number() -> None:
     publisher = a_publisher(limit=2)
     publisher._pump()

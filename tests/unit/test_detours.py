@@ -85,7 +85,7 @@ def test_a_balancer_whose_check_does_not_speak_to_the_broker_gets_no_detour(chec
     world.balancers[0].page.check = check  # type: ignore[attr-defined]
 
     with pytest.raises(NoVerdict, match=rf"lb1 checks amqp/rmq1 by {named}.*always succeeds"):
-        stage.detour_between(world.balancers[0], world.nodes[0], "amqp")
+        stage.detour_between(world.balancers[0], world.nodes[0])
 
 
 def test_ways_are_named_by_their_ends() -> None:
@@ -93,7 +93,7 @@ def test_ways_are_named_by_their_ends() -> None:
     stage = _stage(world)
 
     assert str(stage.detour_to_the_vip()) == "rmqha-client→192.0.2.100:5672"
-    assert str(stage.detour_between(world.balancers[0], world.nodes[0], "amqp")) == "lb1→192.0.2.1:5672"
+    assert str(stage.detour_between(world.balancers[0], world.nodes[0])) == "lb1→192.0.2.1:5672"
 
 
 def _stage(world: World) -> Stage:

@@ -197,6 +197,63 @@ def test_whatever_ends_the_scenario_there_is_a_dump_and_the_stack_is_healed(
     left_open.close()
 
 
+@pytest.mark.parametrize("interrupt", [KeyboardInterrupt("SIGTERM"), SystemExit(2)])
+def test_an_interrupt_heals_and_does_not_wait_for_a_stack_that_is_taken_down(
+    world: World, stack: FakeStack, client: FakeClient, hands: Hands, interrupt: BaseException
+) -> None:
+    left_open = contextlib.ExitStack()
+    began = hands.at
+    with pytest.raises(type(interrupt)) as caught, leased(stack) as stage:
+        left_open.enter_context(stage.chaos.inject(a_cut(world)))
+        world.holders.clear()
+        stack.blind = ("lb1",)
+        raise interrupt
+
+    assert hands.at == began, "nobody waited for the VIP's holder"
+    assert (caught.value, getattr(caught.value, "__notes__", [])) == (interrupt, [])
+    assert len(stack.dumps) == 1
+    assert world.links.problems() == []
+    assert client.verbs == []
+    assert world.apis[0].wrote[-1] == ("delete vhost", VHOST), "the stack may be kept"
+    assert stack.worn, "nobody saw it whole"
+    assert stack.timeline.last("scenario.end") is None
+    left_open.close()
+
+
+def test_a_fault_that_an_interrupt_leaves_is_noted_on_it(world: World, stack: FakeStack) -> None:
+    with pytest.raises(KeyboardInterrupt) as caught, leased(stack) as stage:
+        contextlib.ExitStack().enter_context(stage.chaos.inject(a_cut(world, heal=lambda: None)))
+        raise KeyboardInterrupt
+
+    (note,) = caught.value.__notes__
+    assert note.startswith("And the stack was not whole afterwards: NotHealed: waited in vain for “cut” gone")
+    assert world.apis[0].wrote[-1] == ("delete vhost", VHOST)
+
+
+def test_a_failed_scenario_still_waits_for_a_whole_stack(world: World, stack: FakeStack, hands: Hands) -> None:
+    hands.then = lambda: world.holders.append("lb2")
+    began = hands.at
+
+    with pytest.raises(InvariantNotUpheld, match="lost"), leased(stack):
+        world.holders.clear()
+        raise InvariantNotUpheld("lost")
+
+    assert hands.at > began
+    assert not stack.worn
+
+
+def test_an_interrupt_while_it_waits_for_a_whole_stack_ends_that(world: World, stack: FakeStack, hands: Hands) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    hands.then = interrupted
+    with pytest.raises(KeyboardInterrupt), leased(stack):
+        world.holders.clear()
+
+    assert world.apis[0].wrote[-1] == ("delete vhost", VHOST)
+    assert stack.worn
+
+
 def test_the_dump_is_taken_before_anything_is_healed(
     world: World, stack: FakeStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -306,7 +363,7 @@ def test_a_mirrored_queue_is_a_policy_for_its_exact_name_and_is_awaited_in_sync(
 def test_a_quorum_queue_is_awaited_on_every_node(world: World, stack: FakeStack) -> None:
     names = world.names
     with leased(stack) as stage:
-        world.has_queue("q", vhost=VHOST, type="quorum", leader=names[0], members=names, online=names)
+        world.has_queue("q", vhost=VHOST, type="quorum", state="running", leader=names[0], members=names, online=names)
         assert stage.quorum("q") == "q"
 
     assert world.apis[0].wrote[3] == ("queue", VHOST, "q", {"x-queue-type": "quorum"}, None)
@@ -318,6 +375,16 @@ def test_the_clusters_name_is_asked_at_the_vip(world: World, stack: FakeStack) -
 
 
 # what the logs say, and a stack that is left not whole
+
+
+def test_a_red_says_what_the_field_knows_of_a_brokers_trouble(world: World, stack: FakeStack) -> None:
+    stack.logged["rmq2"] = ("broker", "Global hang workaround: global state on rabbit@rmq3 seems broken")
+
+    with pytest.raises(InvariantNotUpheld, match=r"0 holders.*\. Known to the field, rmq2: .*3\.10\.9"), leased(stack):
+        world.holders.clear()
+    world.holders.append("lb1")
+    with leased(stack):
+        pass  # whole: a known trouble alone is no red
 
 
 def test_a_broker_that_died_by_itself_and_came_back_is_the_scenarios_verdict(stack: FakeStack) -> None:

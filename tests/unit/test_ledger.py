@@ -37,10 +37,11 @@ def test_each_attempt_ends_as_confirmed_nacked_returned_or_unknown() -> None:
     stream = ledger.stream("p", "q")
     for _ in range(5):
         stream.attempt()
-    stream.confirm(0)
+    assert stream.confirm(0)
+    assert not stream.confirm(0)
     stream.nack(1)
     stream.give_back(2)
-    stream.confirm(2)
+    assert not stream.confirm(2)
 
     seen = dumped(ledger).streams[0]
     assert (seen.attempted, list(seen.confirmed.ones()), list(seen.nacked.ones())) == (5, [0], [1])

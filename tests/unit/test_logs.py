@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 
 import pytest
 
 from pytest_rmqha.logs import AllowedLog, told, unexpected
+from pytest_rmqha.markers import rmq_allows_log
+from tests.gate.scenarios import SUITES
 
 ENDED = (
     "2026-01-01T00:00:00Z start-broker: the broker ended with 1 by itself; it is started again in 10 s "
@@ -56,6 +59,51 @@ def test_what_a_scenario_causes_is_excused_and_nothing_else() -> None:
     assert len(unexpected("broker", ENDED.replace("with 1", "with 137"), allowed)) == 1
 
 
+DUMP = "2026-01-01T00:00:00Z Crash dump is being written to: /var/log/rabbitmq/erl_crash.dump...done"
+FLAGS = "2026-01-01T00:00:00Z                        {incompatible_feature_flags,"
+BOOTED_AGAIN = AllowedLog(
+    re.compile(
+        r"(the broker ended with 1 by itself|Crash dump is being written).*"
+        r"\(boot failed: incompatible_feature_flags, time 1\)"
+    ),
+    "the suite's own excuse",
+)
+BOOT_FAILED = ["BOOT FAILED", "Error during startup: {error,", FLAGS, "{badrpc,", DUMP, ENDED]
+
+
+def said_beside(*lines: str) -> tuple[str, ...]:
+    return unexpected("broker", "\n".join(lines), (BOOTED_AGAIN,))
+
+
+def test_a_failed_boot_carries_its_cause_and_is_excused_by_it() -> None:
+    found = unexpected("broker", "\n".join(BOOT_FAILED))
+
+    assert found == tuple(f"{line} (boot failed: incompatible_feature_flags, time 1)" for line in (DUMP, ENDED))
+    assert said_beside("Starting RabbitMQ", *BOOT_FAILED, "Starting RabbitMQ") == ()
+
+
+def test_an_end_that_its_own_log_does_not_explain_is_not_excused() -> None:
+    assert said_beside(DUMP, ENDED) == (DUMP, ENDED)
+    assert said_beside("incompatible_feature_flags is a word that somebody wrote", ENDED) == (ENDED,)
+    assert said_beside(*BOOT_FAILED, "Starting RabbitMQ", ENDED) == (ENDED,), (
+        "the cause of the one before is not its own"
+    )
+    assert len(said_beside(FLAGS, ENDED.replace("with 1", "with 137"))) == 1
+
+
+def test_a_second_failed_boot_of_one_broker_is_not_excused() -> None:
+    found = said_beside(*BOOT_FAILED, "Starting RabbitMQ", *BOOT_FAILED)
+
+    assert [line.partition(" (boot failed")[2] for line in found] == [": incompatible_feature_flags, time 2)"] * 2
+
+
+def test_the_suites_excuse_is_the_one_tried_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(SUITES))
+    mark = importlib.import_module("oracle").BOOTED_AGAIN.mark
+
+    assert rmq_allows_log(*mark.args, **mark.kwargs).pattern == BOOTED_AGAIN.pattern
+
+
 def test_many_lines_are_told_in_one_bounded_sentence() -> None:
     assert told("rmq1", ("a", "b", "c", "d", "e")) == "rmq1's log: a | b | c and 2 more"
-    assert len(unexpected("broker", ENDED + "x" * 500)[0]) == 200
+    assert len(unexpected("broker", ENDED + "x" * 500)[0]) == 240

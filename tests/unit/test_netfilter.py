@@ -6,7 +6,8 @@ from typing import Any, cast
 
 import pytest
 
-from pytest_rmqha.adapters.engine import Answer, Engine
+from pytest_rmqha.adapters.bounded import Answer
+from pytest_rmqha.adapters.engine import Engine
 from pytest_rmqha.adapters.netfilter import PacketFilter
 from pytest_rmqha.errors import ToolFailed
 

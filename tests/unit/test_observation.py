@@ -169,7 +169,6 @@ def test_the_numbers_are_properties() -> None:
         ("rmq.faults", "a; b"),
         ("rmq.attempted", "3"),
         ("rmq.confirmed", "2"),
-        ("rmq.lost", "1"),
     ]
     assert observed(None).properties() == [("rmq.play", "p"), ("rmq.faults", "a; b")]
 

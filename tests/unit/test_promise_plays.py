@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib
+from contextlib import nullcontext
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from tests.gate.scenarios import SUITES
-from tests.unit.fakes import World
+from tests.unit.fakes import FakeClient, World
 
 A, B, C = "rabbit@host1", "rabbit@host2", "rabbit@host3"
 
@@ -42,11 +44,140 @@ def test_a_queue_needs_what_survives_its_home(play: Any, kind: str, needs: int) 
 
 def test_queues_of_one_kind_differ_in_name_and_limits_only(play: Any) -> None:
     make = play("theirs").Queue
-    one = make("v", "a", "classic", {"x-max-length": 5}, "ha", None)
+    ha, limit = {"ha-mode": "all"}, {"max-length": 5}
+    one = make("v", "a", "classic", {"x-max-length": 5}, "ha", None, ha)
 
-    assert one.kind == make("v", "b", "classic", {}, "ha", None).kind
+    assert one.kind == make("v", "b", "classic", {}, "ha", None, ha).kind
+    assert one.kind == make("elsewhere", "b", "classic", {}, "mirrors", None, ha | limit).kind
+    assert one.kind != make("v", "a", "classic", {}, "ha", None, ha | {"ha-sync-mode": "automatic"}).kind
     assert one.kind != make("v", "a", "classic", {}, "", None).kind
-    assert one.kind != make("v", "a", "classic", {"x-queue-mode": "lazy"}, "ha", None).kind
+    assert one.kind != make("v", "a", "classic", {"x-queue-mode": "lazy"}, "ha", None, ha).kind
+
+
+def queues(play: Any, *specs: str) -> list[Any]:
+    """``vhost/name:type`` or ``vhost/name:type:policy``; a policy's name is its ha-mode, too."""
+    made = []
+    for spec in specs:
+        vhost, _, rest = spec.partition("/")
+        name, kind, *policy = rest.split(":")
+        arguments = {} if kind == "classic" else {"x-queue-type": kind}
+        in_force = {"ha-mode": policy[0]} if policy else {}
+        made.append(play("theirs").Queue(vhost, name, kind, arguments, "".join(policy), None, in_force))
+    return made
+
+
+@pytest.mark.parametrize(
+    ("declared", "stood_for", "not_tried"),
+    [
+        ([], [], []),
+        (["o/a:classic", "o/b:quorum"], ["a", "b"], []),
+        (["o/a:classic", "o/b:classic"], ["a"], []),
+        (["o/a:classic", "o/b:classic:ha"], ["a", "b"], []),
+        (["o/events:stream"], [], ["events"]),
+        (["o/events:stream", "o/more:stream", "p/a:quorum"], ["a"], ["events", "more"]),
+        (["o/a:quorum", "p/b:quorum", "p/c:classic"], ["a", "c"], []),
+        (["o/a:quorum", "p/b:classic:manual", "p/c:classic:manual"], ["a", "b"], []),
+        ([f"o/{name}:classic:{name}" for name in "abcdefghijklmn"], list("abcdefghijkl"), ["m", "n"]),
+        ([*(f"o/{name}:classic:{name}" for name in "abcdefghijklm"), "p/z:classic:m"], list("abcdefghijkm"), ["l"]),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_each_kind_has_a_stand_in_or_is_named_as_not_tried(
+    play: Any, declared: list[str], stood_for: list[str], not_tried: list[str]
+) -> None:
+    theirs = play("theirs")
+    made = queues(play, *declared)
+    chosen = theirs.chosen(made)
+
+    assert sorted(queue.name for queue in chosen) == stood_for
+    assert [queue.name for queue in theirs.without_stand_in(made, chosen)] == not_tried
+
+
+def test_only_what_could_have_a_stand_in_is_left_open(play: Any) -> None:
+    left = play("theirs").beyond_the_most(queues(play, "o/a:classic", "o/b:stream", "o/c:quorum"))
+
+    assert [queue.name for queue in left] == ["a", "c"]
+
+
+def test_a_stand_in_has_what_is_in_force_of_their_policies_whatever_vhost_they_are_in(play: Any) -> None:
+    world = World()
+    made = play("theirs").stand_ins(
+        SimpleNamespace(cluster=world.cluster), queues(play, "o/a:classic:all", "p/a:quorum"), home=world.nodes[2]
+    )
+
+    assert {name: queue.vhost for name, queue in made.items()} == {"a": "o", "a.1": "p"}
+    wrote = [what for api in world.apis for what in api.wrote]
+    assert [what for what in wrote if what[0] == "policy"] == [("policy", "/", "for-a", "^a$", {"ha-mode": "all"})]
+    assert ("queue", "/", "a.1", {"x-queue-type": "quorum", "x-queue-leader-locator": "client-local"}, C) in wrote
+
+
+@pytest.mark.parametrize(
+    ("declared", "fleeting", "said"),
+    [
+        ([], 0, "the configuration declares no durable queue: name the queues in definitions.json"),
+        ([], 2, "no durable queue (2 that are not durable die with their broker by design): name the queues"),
+        (
+            ["o/events:stream"],
+            1,
+            "events (stream, vhost o, policy none): the load here is for classic and quorum queues",
+        ),
+        ([f"o/{n}:stream" for n in range(5)], 0, "2 (stream, vhost o, policy none) and 2 more: the load here is for"),
+    ],
+)
+def test_why_nothing_stands_for_their_queues_is_said(play: Any, declared: list[str], fleeting: int, said: str) -> None:
+    assert said in play("theirs").why_none(queues(play, *declared), fleeting)
+
+
+def test_queues_that_are_not_durable_are_counted(play: Any) -> None:
+    world = World()
+    for name, vhost, durable in (("a", "orders", True), ("b", "orders", False), ("c", "rmqha.scenario", False)):
+        world.has_queue(name, vhost=vhost, durable=durable)
+
+    assert play("theirs").fleeting_queues(world.cluster) == 1
+
+
+class Killing:
+    """A stage as far as the kill of a home asks; what is declared and published is kept."""
+
+    def __init__(self, world: World, monkeypatch: pytest.MonkeyPatch, module: Any) -> None:
+        self.cluster = world.cluster
+        self.made: list[tuple[str, str]] = []
+        self.loaded: tuple[str, ...] = ()
+        self.chaos = SimpleNamespace(inject=lambda _: nullcontext())
+        self.wire = FakeClient()
+        for name, answer in (("_led_by_another", {}), ("_last", 24), ("_progress", True), ("killed", None)):
+            monkeypatch.setattr(module, name, lambda *_, answer=answer, **__: answer)
+
+    def quorum(self, name: str, *, home: Any) -> str:
+        self.made.append((name, str(home)))
+        return name
+
+    def workload(self, *names: str, rate: int) -> Any:
+        self.loaded = names
+        return SimpleNamespace(
+            prepare=lambda: None,
+            wire=self.wire,
+            stream_of=lambda queue: f"p.{queue}",
+            await_progress=lambda **_: None,
+            collect=lambda: "history",
+        )
+
+
+@pytest.mark.parametrize("kind", ["stream", None])
+def test_without_stand_ins_the_brokers_carry_a_queue_of_ours(
+    play: Any, monkeypatch: pytest.MonkeyPatch, kind: str | None
+) -> None:
+    world = World()
+    if kind:
+        world.has_queue("events", vhost="orders", durable=True, type=kind)
+    stage = Killing(world, monkeypatch, play("promises_brokers"))
+
+    seen = play("promises_brokers").the_home_of_queues_like_theirs_is_killed(stage)
+
+    assert stage.made == [("ours.load", "rmq3")] and stage.loaded == ("ours.load",)
+    assert [asked["queue"] for asked in stage.wire.arguments("publish")] == ["ours.load"]
+    assert not seen.queues and seen.why_none
+    assert [queue.name for queue in seen.untried] == (["events"] if kind else [])
 
 
 def test_what_is_declared_and_not_there_is_named(play: Any) -> None:

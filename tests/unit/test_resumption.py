@@ -16,7 +16,7 @@ from pytest_rmqha.run_folder import folder_of, read_run
 from pytest_rmqha.selection import declared_topology
 from pytest_rmqha.setting_values import BadValue
 from pytest_rmqha.settings import Settings, resolve
-from tests.unit.manifests import left_out, manifest, scenario
+from tests.unit.manifests import CODE, left_out, manifest, scenario
 
 
 def settings(**options: str) -> Settings:
@@ -41,7 +41,7 @@ def test_passed_and_failed_are_settled_what_had_no_verdict_is_not() -> None:
         scenario("c", "undecided"),
         scenario("d", "harness"),
     ]
-    found = resumed(manifest("one", *scenarios), settings(seed="5"), "abc")
+    found = resumed(manifest("one", *scenarios), settings(seed="5"), "abc", CODE)
     assert found.settled == {
         "a": "passed already in one",
         "b": "FAILED already in one: a verdict is never retried",
@@ -55,7 +55,7 @@ def test_what_that_run_had_resumed_itself_counts() -> None:
         left_out("b", "FAILED already in zero: a verdict is never retried"),
     ]
     others = [left_out("c", "profile gate has it not, nightly has"), left_out("d", "belongs to shard 2/3")]
-    found = resumed(manifest("one", left_out=said + others), settings(seed="5"), "abc")
+    found = resumed(manifest("one", left_out=said + others), settings(seed="5"), "abc", CODE)
     assert found.settled == {one["nodeid"]: one["reason"] for one in said}
     assert found.red == {"b": ("N2",)}
 
@@ -75,13 +75,16 @@ def test_a_reason_names_its_run() -> None:
         ({"seed": "5", "budget_scale": "2"}, {}, "budget_scale was 1.0, here 2.0"),
         ({"seed": "5"}, {"config_digest": "other"}, "the configuration files differ"),
         ({"seed": "5"}, {"config_digest": None}, "it noted no digest of its files"),
+        ({"seed": "5"}, {"code_sha256": {**CODE, "suites/test_a.py": "4"}}, "the code differs: suites/test_a.py"),
+        ({"seed": "5"}, {"code_sha256": {**CODE, "pytest-rmqha": "4"}}, "the code differs: pytest-rmqha"),
+        ({"seed": "5"}, {"code_sha256": None}, "it noted no digest of its code"),
         ({"seed": "5"}, {"versions": {"pytest-rmqha": "0.2"}}, "pytest-rmqha was 0.2, here 0.1.0"),
     ],
 )
 def test_a_run_of_another_thing_is_refused(options: dict[str, str], more: dict[str, Any], said: str) -> None:
-    assert differences(manifest("one"), settings(seed="5"), "abc") == []
+    assert differences(manifest("one"), settings(seed="5"), "abc", CODE) == []
     with pytest.raises(UserInputError, match=f"--rmq-resume: got one; .*{said}"):
-        resumed(manifest("one", **more), settings(**options), "abc")
+        resumed(manifest("one", **more), settings(**options), "abc", CODE)
 
 
 def test_a_seed_that_nobody_stated_is_that_of_the_run() -> None:

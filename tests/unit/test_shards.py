@@ -8,7 +8,7 @@ import pytest
 
 from pytest_rmqha.estimates import MEASURED
 from pytest_rmqha.setting_values import BadValue
-from pytest_rmqha.shards import Shard, dealt, digest, is_elsewhere, missing, read_shard, why_elsewhere
+from pytest_rmqha.shards import Shard, asked_in, dealt, digest, is_elsewhere, missing, read_shard, why_elsewhere
 
 
 def test_a_shard_is_read_and_printed() -> None:
@@ -61,3 +61,9 @@ def test_what_is_missing_is_said() -> None:
 
 def test_the_digest_is_of_the_tests_whatever_their_order() -> None:
     assert digest(["a", "b"]) == digest(["b", "a"]) != digest(["a"])
+
+
+def test_what_is_asked_of_every_stack_is_asked_where_it_can_be_answered() -> None:
+    assert asked_in(3, [2, 2], after_faults=False) == {1, 2, 3}
+    assert asked_in(3, [2, 2], after_faults=True) == {2}
+    assert asked_in(3, [], after_faults=True) == {1, 2, 3}

@@ -96,3 +96,23 @@ def test_the_handlers_of_before_are_put_back() -> None:
     stop.restore()
 
     assert [signal.getsignal(number) for number in NUMBERS] == before
+
+
+def test_a_deadline_interrupts_at_the_next_poll_and_says_which(stop: CleanStop) -> None:
+    stop.defers = True
+    stop.end_after(0.1 / 60)
+    with pytest.raises(KeyboardInterrupt, match=r"the deadline of .* minutes \(--rmq-deadline\) has passed"):
+        await_match(lambda: False, bool, what="it", within=seconds(5), every=0.01)
+    assert "--rmq-deadline" in stop.ended_by
+
+
+def test_a_deadline_does_not_strike_a_teardown(stop: CleanStop) -> None:
+    stop.end_after(0.1 / 60)
+    stop.forget_deadline()
+    time.sleep(0.2)
+
+    stop.end_after(0.1 / 60)
+    with pytest.raises(KeyboardInterrupt, match="SIGINT"):
+        sent(signal.SIGINT)
+    time.sleep(0.2)
+    assert stop.ended_by == ""

@@ -32,14 +32,45 @@ def told(measure: str, folder: Path) -> str:
         ("K13", "take-over", "nothing says script_user"),
         ("K15a", "take-over", "check_haproxy.sh:3: exec killall -0 haproxy"),
         ("K08", "return", "lb1/keepalived.conf:20: state MASTER (cancels nopreempt)"),
+        ("K08b", "return", "lb1/keepalived.conf:21: preempt_delay 10 (takes the VIP back that much later"),
         ("K27", "return", "nothing says nopreempt or preempt_delay"),
         ("P01", "replicas", '"ha-params": 1'),
         ("P02", "synchronisation", "mirrors catch up by hand only"),
         ("R23", "open doors", '"name": "guest"'),
+        ("R01", "partition", "cluster_partition_handling = ignore (decides what a cut-off broker does)"),
+        ("H01", "marked down", "server rmq1 198.18.40.40:5672 (nobody looks at it)"),
+        ("H02", "marked down", "nothing says tcp-check expect or http-check or option httpchk (an L4 check passes on"),
+        ("H03", "marked down", "inter 60s fall 5 rise 2 on-marked-down shutdown-sessions (fall times inter"),
+        ("H04", "sessions", "nothing says on-marked-down shutdown-sessions (sessions stay on a broker that is DOWN)"),
+        ("H11", "marked down", "tcp-check connect port 15672 (another port than AMQP's is looked at)"),
+        ("R12", "cold start", "mnesia_table_loading_retry_limit = 1 (how long a broker waits for its peers)"),
     ],
 )
 def test_a_mutant_is_traced_to_its_line(mutant: str, measure: str, line: str, tmp_path: Path) -> None:
     assert line in told(measure, BY_ID[mutant].write(tmp_path / "config"))
+
+
+def test_the_default_tick_time_is_suspect_only_where_neither_file_states_one(tmp_path: Path) -> None:
+    (tmp_path / "rabbitmq.conf").write_text("cluster_partition_handling = pause_minority\n")
+    assert "rabbitmq.conf: nothing says net_ticktime (by default a silent cut" in told("partition", tmp_path)
+
+    (tmp_path / "advanced.config").write_text("[{kernel, [{net_ticktime, 8}]}].\n")
+    assert "nothing says net_ticktime" not in told("partition", tmp_path)
+    assert "advanced.config:1: [{kernel, [{net_ticktime, 8}]}]. (a silent cut" in told("partition", tmp_path)
+
+
+def test_a_check_that_default_server_states_is_stated(tmp_path: Path) -> None:
+    lines = "default-server check inter 2s\ntcp-check expect binary 01\nserver rmq1 192.0.2.1:5672\n"
+    (tmp_path / "haproxy.cfg").write_text(lines)
+
+    assert told("marked down", tmp_path).count("haproxy.cfg:") == 1
+    assert "nobody looks at it" not in told("marked down", tmp_path)
+
+
+def test_who_does_not_repeat_its_claim_to_the_vip_is_suspect_after_a_split(tmp_path: Path) -> None:
+    (tmp_path / "keepalived.conf").write_text("vrrp_instance A {\n    advert_int 1\n}\n")
+
+    assert "nothing says garp_master_refresh (after a split clients" in told("one holder", tmp_path)
 
 
 def test_a_comment_is_no_suspect(tmp_path: Path) -> None:

@@ -57,12 +57,13 @@ def test_labels_may_be_a_list() -> None:
     assert from_compose(config, "two") == from_compose(GOOD, "two")
 
 
-def test_more_vips_follow_the_brokers_own() -> None:
+def test_a_second_vip_is_refused_for_nobody_would_look_at_it() -> None:
     config = copy.deepcopy(GOOD)
     for name in ("lb1", "lb2"):
         config["services"][name]["labels"]["rmqha.vip"] = "198.18.40.46, 198.18.40.45"
-    topology = from_compose(config, "two")
-    assert (topology.vip, topology.other_vips) == ("198.18.40.46", ("198.18.40.45",))
+
+    with pytest.raises(UserInputError, match=r"rmqha.vip.*got 198.18.40.46,198.18.40.45; expected one address"):
+        from_compose(config, "two")
 
 
 def test_without_balancers_there_is_no_vip() -> None:

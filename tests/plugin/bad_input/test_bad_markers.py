@@ -25,7 +25,7 @@ CASES = {
     'rmq_variant("autoheel")': "variant: got 'autoheel'; expected *autoheal*. To do: write autoheal.",
     "rmq_variant(None)": "variant: got None; expected the name of a folder of variants. To do: use letters, digits, dashes.",
     "rmq_variant": "arguments: got (); expected rmq_variant(\"autoheal\"). To do: correct them: missing a required argument: 'name'.",
-    "rmq_profile(2)": "profile: got 2; expected gate, nightly, acceptance. To do: use one of these.",
+    "rmq_profile(2)": "profile: got 2; expected gate, nightly. To do: use one of these.",
 }  # fmt: skip
 
 

@@ -1,0 +1,29 @@
+"""What a run stood on, for its manifest: the tag of each container's image, and the engine and compose that ran them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+
+from pytest_rmqha.adapters.engine import RUN_LABEL, TROUBLE, Engine
+from pytest_rmqha.adapters.reachable import require_compose
+from pytest_rmqha.errors import HarnessError, ToolFailed, UserInputError
+
+
+def image_tags(engine: Engine) -> Mapping[str, str]:
+    """service -> tag, of every container of the run; those of our own images end with a digest of what they are built from."""
+    try:
+        found = engine.client.containers.list(all=True, filters={"label": f"{RUN_LABEL}={engine.run}"})
+    except TROUBLE as error:
+        raise ToolFailed(f"the containers of run {engine.run} can't be listed: {error}") from error
+    return {str(c.labels.get("com.docker.compose.service", c.name)): str(c.attrs["Config"]["Image"]) for c in found}
+
+
+def of_the_machine(engine: Engine) -> dict[str, str]:
+    """``engine`` and ``compose``: their versions, as far as they are known."""
+    found: dict[str, str] = {}
+    with contextlib.suppress(*TROUBLE, KeyError):
+        found["engine"] = str(engine.client.version()["Version"])
+    with contextlib.suppress(HarnessError, UserInputError, OSError):
+        found["compose"] = require_compose()
+    return found

@@ -1,0 +1,46 @@
+"""What a promise measured, against its budget; a red one ends with the lines of the judged files that can have caused it."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from pytest_rmqha.checkers.observed import observed
+from pytest_rmqha.checkers.verdict import Outcome, Verdict
+from pytest_rmqha.config.suspects import suspects
+from pytest_rmqha.waiting import Budget
+
+Blamed = Callable[[str], str]
+
+
+@pytest.fixture
+def blamed(rmq_stack: Any) -> Blamed:
+    """``blamed(measure)``: the lines of the judged files that govern it, to follow the value in a red line.
+
+    A file of scenarios takes it with ``blamed = limits.blamed``.
+    """
+    files = [file for member in rmq_stack.config_files.values() for file in member]
+    return lambda measure: suspects(measure, files)
+
+
+def kept(name: str, holds: object, said: str, lines: str = "") -> Verdict:
+    """HELD, or BROKEN with ``lines``; ``said`` names what was seen and what had to be, in either case."""
+    return observed(name, bool(holds), said if holds else said + lines)
+
+
+def within(name: str, value: float, budget: Budget | float, what: str, lines: str = "") -> Verdict:
+    """``value`` seconds, infinite for never, below the budget. ``what`` is what took them: "the VIP moved"."""
+    limit = budget.seconds if isinstance(budget, Budget) else budget
+    took = f"after {value:.1f} s" if math.isfinite(value) else "not at all"
+    verdict = kept(name, value < limit, f"{what} {took}, budget {limit:g} s", lines)
+    return dataclasses.replace(verdict, measured=round(value, 3), budget=limit)
+
+
+def blame(verdict: Verdict, lines: str) -> Verdict:
+    """A checker's own verdict, with ``lines`` if it is red."""
+    red = verdict.outcome is not Outcome.HELD
+    return dataclasses.replace(verdict, reason=verdict.reason + lines) if red else verdict

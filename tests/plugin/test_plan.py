@@ -41,7 +41,7 @@ def test_each_play_once_with_its_fault_ids_and_minutes(session: Session, pyteste
             "    K1   *",
             "         to be seen: what a client believes",
             "  2 V1  promise; 0.7 min (the profile's usual)  test_scenarios.py::test_alone",
-            "in all about 2.1 min: 3 tests in 2 plays, bring-up 0.8 min (the shipped table); plays by source: 2 the profile's usual",
+            "in all about 1.9 min: 3 tests in 2 plays, bring-up 0.5 min (the shipped table); plays by source: 2 the profile's usual",
         ]
     )
     result.stdout.no_fnmatch_line("*mirrored: *")

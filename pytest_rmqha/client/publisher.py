@@ -62,6 +62,8 @@ class Publisher(threading.Thread):
         self._was_connected = False
         self._first_confirm_due = False
         self._gave_up = False
+        self._refused_since: float | None = None
+        """Since when every answer has been a refusal; None after a confirm."""
 
     @property
     def unanswered(self) -> int:
@@ -160,7 +162,7 @@ class Publisher(threading.Thread):
 
     def _ready(self, opened: threading.Event) -> None:
         opened.set()
-        self._gave_up = False
+        self._gave_up, self._refused_since = False, None
         self.ledger.new_channel()
         event("connected", self.name, again=self._was_connected)
         self.connected = self._was_connected = self._first_confirm_due = True
@@ -183,11 +185,12 @@ class Publisher(threading.Thread):
                 self._connection.ioloop.call_later(TICK, self._tick)
 
     def _is_kept_waiting(self) -> bool:
-        """A careful client does not wait for ever for a confirm: the oldest one is 8 s late."""
-        if not self._waiting or self._blocked or self._gave_up or not self.reconnect:
+        """A careful client does not wait for ever for a confirm: the oldest one is 8 s late, or all were refused for so long."""
+        if self._blocked or self._gave_up or not self.reconnect:
             return False
-        _, sent = next(iter(self._waiting.values()))
-        return time.monotonic() - sent > CONFIRM_TIMEOUT
+        since = [sent for _, sent in list(self._waiting.values())[:1]]
+        since += [self._refused_since] if self._refused_since is not None else []
+        return bool(since) and time.monotonic() - min(since) > CONFIRM_TIMEOUT
 
     def _give_up(self) -> None:
         """Connect anew; what is unanswered stays unknown. A broker that does not even close is left after 2 s."""
@@ -256,10 +259,12 @@ class Publisher(threading.Thread):
                 continue
             if not good:
                 self.ledger.nack(number)
+                self._refused_since = now if self._refused_since is None else self._refused_since
             elif self.ledger.confirm(number):
                 confirmed += 1
                 self.meter.took("publish", now - sent)
         if confirmed:
+            self._refused_since = None
             self.meter.moved(self.name, "publish", confirmed)
             sabotage.after_confirms(self.ledger.counts["confirmed"])
             if self._first_confirm_due:

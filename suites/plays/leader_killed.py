@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from plays import unmirrored
 from plays.placing import someone_on
 from pytest_rmqha import clock
 from pytest_rmqha.cluster import Cluster, Node
-from pytest_rmqha.errors import BudgetSpent, HarnessError, InvariantNotUpheld, NoVerdict, ToolFailed
+from pytest_rmqha.errors import BudgetSpent, InvariantNotUpheld, NoVerdict, ToolFailed
 from pytest_rmqha.faults.node import killed
 from pytest_rmqha.lease import Stage
 from pytest_rmqha.waiting import await_match, seconds
@@ -77,7 +78,7 @@ def the_leaders_node_is_killed(stage: Stage) -> Seen:
             elected = cluster.await_leader(quorum, other_than=victim, within=seconds(15))
             workload.await_progress(within=seconds(15))
             reconnected = _await_reconnected(stage, clients)
-            redeclared = _redeclare(workload, plain)
+            redeclared = unmirrored.answer_to(workload, plain)
             elsewhere_after = cluster.leader_of(elsewhere).name
             during = await_match(
                 lambda: cluster.replicas(two),
@@ -174,14 +175,6 @@ def _broken_elsewhere(stage: Stage, placed: Mapping[str, str], victim: Node) -> 
     gave_up = {e.subject for e in during if e.text == "confirm_timeout"}  # those cut themselves off
     cut = {e.subject for e in during if e.text == "disconnected"} - gave_up
     return tuple(sorted(name for name in cut if placed.get(name) not in (None, victim.name)))
-
-
-def _redeclare(workload: Workload, queue: str) -> str:
-    try:
-        workload.wire.ask("declare", queues=[{"name": queue, "durable": True, "arguments": {}}], within=20)
-    except HarnessError as error:
-        return str(error)
-    return "accepted"
 
 
 def when_marked_down(stage: Stage, servers: Mapping[str, frozenset[str]]) -> dict[str, float]:

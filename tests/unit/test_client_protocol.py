@@ -332,3 +332,21 @@ def test_a_defect_ends_with_its_file(planted: Any) -> None:
     sabotage.begin()
 
     assert len(arrivals(5)) == 5
+
+
+def test_who_is_refused_for_eight_seconds_connects_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    at = [100.0]
+    monkeypatch.setattr("pytest_rmqha.client.publisher.time.monotonic", lambda: at[0])
+    publisher = a_publisher(window=2, limit=4)
+    publisher._pump()
+    answer(publisher, 2, good=False, multiple=True)
+
+    at[0] += 7
+    publisher._pump()
+    assert not publisher._is_kept_waiting()
+    answer(publisher, 3, good=False)
+    at[0] += 1.5
+    assert publisher._is_kept_waiting(), "every answer was a refusal since then"
+
+    answer(publisher, 4)
+    assert not publisher._is_kept_waiting(), "a confirm ends it"

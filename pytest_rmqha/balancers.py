@@ -4,19 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
 
 from pytest_rmqha.cluster import Node
 from pytest_rmqha.errors import HarnessError, ToolFailed
 from pytest_rmqha.outside import BackendStates, Containers, Filter
-
-
-@runtime_checkable
-class Addresses(Protocol):
-    """A page that also tells where each server is. Optional: without it brokers are known by their servers' names."""
-
-    def addresses(self) -> Mapping[str, str]:
-        """ "backend/server" -> ``address:port``, empty where haproxy tells none; ToolFailed when it does not answer."""
 
 
 @dataclass(frozen=True)
@@ -78,18 +69,13 @@ class Balancer:
         A server whose address haproxy does not tell is the broker's if it is called by its service or host name; its port is
         then not known and it counts for any. ToolFailed when haproxy does not answer.
         """
-        places = self.page.addresses() if isinstance(self.page, Addresses) else dict.fromkeys(self.backends(), "")
-        return frozenset(server for server, place in places.items() if _is_of(broker, server, place, port))
+        places = self.page.addresses().items()
+        return frozenset(server for server, place in places if _is_of(broker, server, place, port))
 
-    def sees(self, broker: Node | str) -> frozenset[str]:
-        """The states this balancer has for one broker over all backends; empty when haproxy does not answer.
-
-        A ``Node`` is known by its address; of a ``str`` only servers that are called so are found.
-        """
+    def sees(self, broker: Node) -> frozenset[str]:
+        """The states this balancer has for one broker over all backends; empty when haproxy does not answer."""
         try:
             states = self.backends()
-            if isinstance(broker, str):
-                return frozenset(state for server, state in states.items() if server.endswith(f"/{broker}"))
             return frozenset(states[server] for server in self.servers_of(broker) if server in states)
         except HarnessError:
             return frozenset()

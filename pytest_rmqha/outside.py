@@ -86,6 +86,9 @@ class BackendStates(Protocol):
     def checks(self) -> Mapping[str, str]:
         """ "backend/server" -> how its last health check ended, in haproxy's words: L4OK, L7OK, L7TOUT, …"""
 
+    def addresses(self) -> Mapping[str, str]:
+        """ "backend/server" -> ``address:port``, empty where haproxy tells none."""
+
 
 class ClientWire(Protocol):
     """The load client: one request, one answer; an answer that is not ok raises ToolFailed."""

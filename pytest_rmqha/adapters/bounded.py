@@ -86,7 +86,7 @@ def run_in(api: Any, container: str, command: Sequence[str], *, user: str, withi
             out += one or b""
             err += other or b""
     except Exception:
-        if not late.is_set():
+        if not late.is_set():  # else the reader fails because we have cut the stream, which is told below
             raise
     finally:
         watchdog.cancel()
@@ -118,10 +118,16 @@ def _pieces(stream: Any) -> Iterator[tuple[bytes | None, bytes | None]]:
         yield from stream
         return
     bare.settimeout(None)  # the watchdog's limit is the only one: a command may say nothing for long
-    while len(head := reader.read(HEAD.size)) == HEAD.size:
-        kind, size = HEAD.unpack(head)
-        piece = reader.read(size)
+    while head := reader.read(HEAD.size):
+        kind, size = HEAD.unpack(_whole(head, HEAD.size))
+        piece = _whole(reader.read(size), size)
         yield (None, piece) if kind == STDERR else (piece, None)
+
+
+def _whole(read: bytes, size: int) -> bytes:
+    if len(read) < size:
+        raise ToolFailed("the engine's connection ended within the command's output")
+    return read
 
 
 def _exit_code(api: Any, number: str) -> int | None:

@@ -6,7 +6,6 @@ B12's objects lie beside the load: a durable and a fleeting one of each, and mes
 from __future__ import annotations
 
 import dataclasses
-import time
 from dataclasses import dataclass
 
 from plays.both_kinds import Objects, declare_both_kinds, objects_of
@@ -22,8 +21,7 @@ from pytest_rmqha.workload.history import History
 from pytest_rmqha.workload.workload import Workload
 
 PERSISTENT, TRANSIENT = 100, 40
-NAMED_AFTER = 2.0
-"""Seconds. Ra writes a new member's name down half a second after the last one was made: docs/observations.md."""
+NAMED = 'grep -qaF "$1" /var/lib/rabbitmq/mnesia/*/quorum/*/names.dets'
 NO_PROMISE = ("transient.durable", "persistent.fleeting")
 
 
@@ -83,14 +81,26 @@ def everything_is_killed_and_one_starts_alone(stage: Stage) -> OneAlone:
     workload = _load(stage, others[0])
 
     with workload.running():
-        with stage.timeline.waiting("the names of quorum queues on every disk"):
-            time.sleep(NAMED_AFTER)
+        _await_named(stage.cluster, "quorum.load")
         with stage.chaos.inject(_killed_with_one_first(stage.cluster, first)):
             started = clock.now()
             start_in_order((first,))
             lonely = watched_alone(first, started)
         whole = _since_the_start(stage)
     return OneAlone(workload.history, lonely, whole)
+
+
+def _await_named(cluster: Cluster, queue: str) -> None:
+    """Every member's name is in Ra's file: a member that is killed before comes back as a new and empty one (observations)."""
+    name = f"{cluster.vhost}_{queue}"
+    await_match(
+        lambda: [
+            str(n) for n in cluster.nodes if n.containers.exec(n.service, "sh", "-c", NAMED, "sh", name).code != 0
+        ],
+        lambda unnamed: not unnamed,
+        what=f"the name of {queue} on every broker's disk",
+        within=seconds(15),
+    )
 
 
 def _load(stage: Stage, home: Node) -> Workload:

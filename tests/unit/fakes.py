@@ -135,6 +135,9 @@ class FakePage:
     def checks(self) -> Mapping[str, str]:
         return {server: self.check if state == "UP" else "L4CON" for server, state in self.states().items()}
 
+    def addresses(self) -> Mapping[str, str]:
+        return dict.fromkeys(self.states(), "")
+
 
 class FakeRedirect:
     """A redirection in memory; ``count`` connections took it, None when it is not in place."""

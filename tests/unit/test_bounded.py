@@ -108,6 +108,20 @@ def test_output_that_comes_with_the_head_of_the_engines_answer_is_not_lost(tmp_p
         api.close()
 
 
+@pytest.mark.parametrize("kept", [3, 8, 11, len(FRAMES) - 1])
+def test_output_that_breaks_off_is_no_answer(tmp_path: Path, kept: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(f"{__name__}.FRAMES", FRAMES[:kept])
+    address = str(tmp_path / "engine.sock")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(address)
+        listening.listen()
+        threading.Thread(target=_engine, args=(listening, None), daemon=True).start()
+        api = docker.APIClient(base_url=f"unix://{address}", version="1.41", timeout=5)
+        with pytest.raises(ToolFailed, match="ended within the command's output"):
+            run_in(api, "c", ("it",), user="", within=5)
+        api.close()
+
+
 def _engine(listening: socket.socket, cut: int | None) -> None:
     """An engine that knows the three questions of an exec; it ends with the listening socket."""
     with contextlib.suppress(OSError):

@@ -58,7 +58,7 @@ class Display:
 
     def _show(self) -> bool:
         """False when this is no moment to show anything."""
-        line = self.status.line()
+        line = self.status.line(self._columns() - 1 if self._terminal else None)
         with self._lock:
             if self._open <= 0 or self._fd < 0:
                 return False
@@ -71,11 +71,14 @@ class Display:
         begin, self._fresh = "" if self._fresh else "\n", True
         return f"{begin}rmqha {datetime.now(UTC):%H:%M:%S}Z {line}\n"
 
-    def _cut(self, line: str) -> str:
+    def _columns(self) -> int:
         try:
-            columns = os.get_terminal_size(self._fd).columns or 80
+            return os.get_terminal_size(self._fd).columns or 80
         except OSError:
-            columns = 80
+            return 80
+
+    def _cut(self, line: str) -> str:
+        columns = self._columns()
         return line if len(line) < columns else line[: max(columns - 2, 1)] + "…"
 
     def _write(self, text: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pytest_rmqha import failure_evidence, live
+from pytest_rmqha import failure_evidence, live, resuming
 from pytest_rmqha.adapters import allure, variants, versions
 from pytest_rmqha.adapters.compose import read_config
 from pytest_rmqha.adapters.stack import Stack
@@ -19,13 +19,14 @@ from pytest_rmqha.catalogue import CHAPTERS
 from pytest_rmqha.chaos import Chaos
 from pytest_rmqha.cluster import Cluster
 from pytest_rmqha.errors import HarnessError, StackNotUp, UserInputError
+from pytest_rmqha.journal import Journal
 from pytest_rmqha.lease import ENDS_THE_SESSION, Stage, lease
 from pytest_rmqha.leaving import leave_or_keep
 from pytest_rmqha.links import Links
 from pytest_rmqha.markers import MARKS, Marks
 from pytest_rmqha.not_up import doubts, judged
 from pytest_rmqha.observation import Observations, Observed, present
-from pytest_rmqha.opening import checked, make_stack, stand_up
+from pytest_rmqha.opening import checked, facts_of, make_stack, stand_up
 from pytest_rmqha.session_report import MEASURED, RUN, SETTINGS, TOPOLOGY
 from pytest_rmqha.settings import Settings
 from pytest_rmqha.sigterm import CLEAN_STOP
@@ -66,6 +67,7 @@ def rmq_stack(request: pytest.FixtureRequest, rmq_settings: Settings, rmq_topolo
     began = time.monotonic()
     allure_folder = request.config.getoption("allure_report_dir", None)
     allure.write_categories(allure_folder)
+    journal = Journal(stack.timeline, run.folder)
     try:
         live.follow(request.config, stack.timeline)
         rates = LoadRates()
@@ -74,12 +76,9 @@ def rmq_stack(request: pytest.FixtureRequest, rmq_settings: Settings, rmq_topolo
         run.facts["preflight"] = checked(stack, rmq_settings)
         stand_up(stack, rmq_settings)
         run.facts["bring_up_seconds"] = round(time.monotonic() - began, 1)
-        run.facts["bring_up"] = {label: round(took, 1) for label, took in stack.took.items()}
-        run.facts["images"] = dict(stack.engine.image_digests())
-        run.facts["image_tags"] = dict(versions.image_tags(stack.engine))
-        run.facts["config_sha256"] = {m: {f.name: f.sha256 for f in files} for m, files in stack.config_files.items()}
-        run.facts["stack"] = facts = {**stack.facts(), **versions.of_the_machine(stack.engine)}
-        allure.write_environment(allure_folder, facts)
+        run.facts |= {**facts_of(stack), "stack": (programs := versions.of_the_stack(stack))}
+        resuming.refuse_another_stack(request.config)
+        allure.write_environment(allure_folder, programs)
         request.config.stash[STACK] = stack
         yield stack
     except UserInputError as error:
@@ -97,8 +96,11 @@ def rmq_stack(request: pytest.FixtureRequest, rmq_settings: Settings, rmq_topolo
     finally:
         if interrupts is not None:
             interrupts.forget_deadline()
+        is_written = False
         with contextlib.suppress(OSError):
             stack.timeline.to_jsonl(run.folder / "timeline.jsonl")
+            is_written = True
+        journal.end(keep=not is_written)
         is_up, failed = STACK in request.config.stash, request.session.testsfailed > 0
         leave_or_keep(stack, rmq_settings, run, is_up=is_up, failed=failed)
         if interrupts is not None:

@@ -47,6 +47,13 @@ DIAGNOSES: tuple[tuple[re.Pattern[str], str], ...] = (
         re.compile(r"\{incompatible_feature_flags"),
         "it asked a peer that booted at the same moment for its feature flags and ended",
     ),
+    (
+        re.compile(r"Stopping all nodes on master shutdown since no synchronised mirror"),
+        (
+            "a leader of a mirrored queue that shut down without a mirror in sync stopped the queue on every node, also on one "
+            "that had been promoted meanwhile (ha-promote-on-shutdown when-synced)"
+        ),
+    ),
 )
 """Known troubles of a boot: what a broker's log says, and what it means. They explain a red, and excuse none."""
 

@@ -43,8 +43,10 @@ def build(
     """The manifest as JSON-able data. ``run.started`` and ``finished`` are UTC seconds since the epoch.
 
     Facts that fixtures know come from ``run.facts`` and keep their names: ``images`` (service -> id) and ``image_tags``
-    (service -> tag), ``stack`` (versions of the programs in it, of the engine and of compose), ``config_sha256``
-    (member -> file -> sum), … A run whose stack never stood has none of them.
+    (service -> tag), ``images_asked`` (role -> tag, known before anything stands), ``settled_on`` (what verdicts that were
+    taken over rest on), ``stack`` (versions of the programs in it, of the engine and of compose), ``config_sha256`` (member
+    -> file -> sum), ``imported_sha256`` (of the ``topology.json``), … A run whose stack never stood has no ``images``,
+    ``image_tags`` or ``stack``.
     """
     return {
         **run.facts,

@@ -41,7 +41,7 @@ class Observed:
     def of(stage: Stage, result: Any, error: BaseException | None) -> Observed:
         landed = tuple(f.title for f in stage.chaos.landed)
         with contextlib.suppress(HarnessError):  # a broker that can't be asked has no lane of its own
-            stage.stack.note_peers(stage.started)
+            stage.stack.note_changes(stage.started, stage.cluster.vhost)
         so_far = tuple(stage.timeline.between(0, clock.now()))
         return Observed(stage.name, result, error, stage.history, so_far, landed, stage.started)
 

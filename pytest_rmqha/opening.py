@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,8 +13,10 @@ from pytest_rmqha.adapters.engine import Engine
 from pytest_rmqha.adapters.preflight import preflight
 from pytest_rmqha.adapters.run_secrets import Secrets
 from pytest_rmqha.adapters.stack import Stack
-from pytest_rmqha.config.folder import check_folder
-from pytest_rmqha.config.preflight import refuse
+from pytest_rmqha.adapters.versions import image_tags
+from pytest_rmqha.config.folder import check_folder, digests
+from pytest_rmqha.config.origin import topology_to_import
+from pytest_rmqha.config.preflight import refuse, topology_said
 from pytest_rmqha.images.spec import wanted
 from pytest_rmqha.settings import Settings
 from pytest_rmqha.timeline import Timeline
@@ -72,6 +75,11 @@ def make_stack(
     )
 
 
+def imported_by(stack: Stack) -> Path | None:
+    """The ``topology.json`` that is imported once its cluster has formed."""
+    return topology_to_import(stack.folders, stack.own, [stack.config_files[node.service] for node in stack.nodes])
+
+
 def checked(stack: Stack, settings: Settings) -> list[str]:
     """What the programs' own checkers say of somebody's files, a line a finding; UserInputError where one refuses its file.
 
@@ -81,8 +89,23 @@ def checked(stack: Stack, settings: Settings) -> list[str]:
         return []
     labels = stack.engine.helper_labels
     found = preflight(stack.topology, stack.images, stack.config_files, labels, settings.version)
+    found += topology_said(imported_by(stack))
     refuse(found)
     return [str(finding) for finding in found]
+
+
+def facts_of(stack: Stack) -> dict[str, object]:
+    """For the manifest, once the stack stands: where the bring-up's time went, its images, and SHA-256s of its files."""
+    imported = imported_by(stack)
+    facts: dict[str, object] = {
+        "bring_up": {label: round(took, 1) for label, took in stack.took.items()},
+        "images": dict(stack.engine.image_digests()),
+        "image_tags": dict(image_tags(stack.engine)),
+        "config_sha256": {member: digests(files) for member, files in stack.config_files.items()},
+    }
+    if imported is not None:
+        facts["imported_sha256"] = {imported.name: hashlib.sha256(imported.read_bytes()).hexdigest()}
+    return facts
 
 
 def stand_up(stack: Stack, settings: Settings) -> None:

@@ -154,7 +154,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     yield
     capabilities = _own_capabilities(config)
     ours = selection.read_marks(items, _own_scenarios(config), capabilities)
-    if not ours:
+    if not ours and not resuming.is_asked(config):
         return
     if hasattr(config, "workerinput"):
         selection.put_back(items, ours, [])
@@ -162,6 +162,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
     selection.refuse_repeats(config)
     try:
+        if not ours:
+            resuming.refuse_nothing(config)
         shape = config.hook.pytest_rmqha_topology(config=config)
         config.stash[TOPOLOGY] = shape
         readiness.refuse_files(config.stash[SETTINGS], shape)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from pytest_rmqha import resumption
+from pytest_rmqha import ingredients, resumption
 from pytest_rmqha.code_digest import code_digest
 from pytest_rmqha.config_digest import config_digest
 from pytest_rmqha.errors import UserInputError
@@ -32,10 +32,44 @@ def settled(config: pytest.Config) -> Resumed:
     digest = config_digest(settings, config.stash[TOPOLOGY])
     # Of several conftest files sys.modules has the last one only.
     code = code_digest([*sys.modules.values(), *config.pluginmanager.get_plugins()], config.rootpath)
-    config.stash[RUN].facts |= {resumption.DIGEST: digest, resumption.CODE: code}
-    found = resumption.resumed(earlier, settings, digest, code) if earlier is not None else Resumed("")
+    images = ingredients.asked(settings)
+    facts = config.stash[RUN].facts
+    facts |= {resumption.DIGEST: digest, resumption.CODE: code, ingredients.ASKED: images}
+    found = Resumed("")
+    if earlier is not None:
+        found = resumption.resumed(earlier, settings, digest, code, images)
+        facts[ingredients.SETTLED_ON] = ingredients.taken_over(earlier)
     config.stash[RESUMED] = found
     return found
+
+
+def refuse_another_stack(config: pytest.Config) -> None:
+    """UserInputError when this run's stack, whose facts are known now, is not made of what the earlier one's was."""
+    earlier, facts = config.stash[EARLIER], config.stash[RUN].facts
+    if earlier is None:
+        return
+    try:
+        resumption.refuse_another_stack(earlier, facts)
+    except UserInputError:
+        for key in ingredients.OF_A_STACK:
+            facts.pop(key, None)
+        raise
+
+
+def is_asked(config: pytest.Config) -> bool:
+    return config.stash[EARLIER] is not None
+
+
+def refuse_nothing(config: pytest.Config) -> None:
+    """UserInputError of a session that resumes a run and has no scenario: its green would take that run's red away."""
+    earlier = config.stash[EARLIER]
+    assert earlier is not None
+    raise UserInputError(
+        resumption.OPTION,
+        f"{earlier['run']}, and no scenario is chosen",
+        "a session with everything that run did not settle",
+        f"give the paths, -k, -m and --rmq-shard of that run, or run without {resumption.OPTION}",
+    )
 
 
 def is_red(config: pytest.Config) -> bool:

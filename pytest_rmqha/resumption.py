@@ -6,11 +6,11 @@ What had no verdict (undecided, the harness failed, not reached) runs again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 
-from pytest_rmqha import code_digest
+from pytest_rmqha import code_digest, ingredients
 from pytest_rmqha.errors import UserInputError
 from pytest_rmqha.run_folder import folder_of
 from pytest_rmqha.runs import Manifest, left_out_of, manifest_of, records_of, setting
@@ -65,36 +65,42 @@ def with_its_seed(settings: Settings, manifest: Manifest | None) -> Settings:
     return replace(settings, seed=int(manifest["seed"]), sources=sources)
 
 
-def resumed(manifest: Manifest, settings: Settings, digest: str, code: Mapping[str, str]) -> Resumed:
+def resumed(
+    manifest: Manifest, settings: Settings, digest: str, code: Mapping[str, str], images: Mapping[str, str]
+) -> Resumed:
     """What the run has settled, and what the runs that it resumed itself had. UserInputError if it was another thing."""
     name = str(manifest["run"])
-    other = differences(manifest, settings, digest, code)
+    other = differences(manifest, settings, digest, code, images)
     if other:
         raise UserInputError(
             OPTION,
             name,
-            "a run of the same stack, configuration, profile, seed, tests and version of this package",
+            "a run of the same stack, images, configuration, profile, seed, tests and version of this package",
             f"give this session what {name} had, or run without {OPTION}: {'; '.join(other)}",
         )
     settled: dict[str, str] = {}
     red: dict[str, tuple[str, ...]] = {}
-    for one in left_out_of(manifest):
-        if is_settled(one.reason):
-            settled[one.nodeid] = one.reason
-            if one.reason.startswith(STATES[FAILED]):
-                red[one.nodeid] = one.ids
+    not_reached = frozenset(manifest.get("not_reached", ()))
     for record in records_of(manifest):
-        if record.outcome == PASSED:
+        if record.outcome == PASSED and record.nodeid not in not_reached:  # in a merge another shard may have passed it
             settled[record.nodeid] = STATES[PASSED] + name
         elif record.outcome == FAILED:
             settled[record.nodeid] = f"{STATES[FAILED]}{name}: a verdict is never retried"
             red[record.nodeid] = record.ids
-    owed = {*manifest.get("not_reached", ()), *(record.nodeid for record in records_of(manifest))} - settled.keys()
+    for one in left_out_of(manifest):
+        if one.reason.startswith(STATES[FAILED]):
+            settled[one.nodeid] = one.reason
+            red[one.nodeid] = one.ids
+        elif is_settled(one.reason):
+            settled.setdefault(one.nodeid, one.reason)
+    owed = {*not_reached, *(record.nodeid for record in records_of(manifest))} - settled.keys()
     return Resumed(name, settled, red, frozenset(owed))
 
 
-def differences(manifest: Manifest, settings: Settings, digest: str, code: Mapping[str, str]) -> list[str]:
-    """A sentence for each thing that is not as it was in that run."""
+def differences(
+    manifest: Manifest, settings: Settings, digest: str, code: Mapping[str, str], images: Mapping[str, str]
+) -> list[str]:
+    """A sentence for each thing that is not as it was in that run. ``images``: role -> tag, as this session takes them."""
     here = settings.as_dict()
     found = [
         f"{name} was {setting(manifest, name)}, here {here[name]['value']}"
@@ -110,7 +116,28 @@ def differences(manifest: Manifest, settings: Settings, digest: str, code: Mappi
         found.append("it noted no digest of its code")
     elif edited := code_digest.changed(noted, code):
         found.append(f"the code differs: {code_digest.told(edited)}")
-    return found
+    taken = ingredients.noted(manifest, ingredients.ASKED)
+    found += [] if taken else ["it noted no images"]
+    return found + _told(ingredients.compared_asked(taken, images))
+
+
+def refuse_another_stack(manifest: Manifest, here: Mapping[str, object]) -> None:
+    """UserInputError when the stack that stands now is not made of what that run's was: a tag may stand for another image.
+
+    ``here``: the facts of this run, as its manifest will have them.
+    """
+    taken_over = ingredients.noted(manifest, ingredients.SETTLED_ON)
+    if other := _told([*ingredients.compared(manifest, here), *ingredients.compared(taken_over, here)]):
+        raise UserInputError(
+            OPTION,
+            str(manifest["run"]),
+            "a run whose stack had the same images and programs",
+            f"bring back the images of that run, or run without {OPTION}: {'; '.join(dict.fromkeys(other))}",
+        )
+
+
+def _told(rows: Iterable[ingredients.Row]) -> list[str]:
+    return [f"{what} was {was}, here {here}" for what, was, here in rows if was != here]
 
 
 def our_version() -> str:

@@ -200,5 +200,9 @@ def summary(
     lines += left_out_lines(left_out)
     found = run.facts.get("preflight")
     lines += [f"preflight: {text}" for text in found[:20]] if isinstance(found, list) else []
+    kept = run.facts.get("kept")
+    lines += (
+        ["kept, as --rmq-keep says; how to get in:", *(f"  {text}" for text in kept)] if isinstance(kept, list) else []
+    )
     lines += [f"again: {run.rerun}", f"reports: {run.folder}"]
     return lines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Lock
@@ -19,6 +20,8 @@ FAULT = {
 }
 STALE = 10.0
 LEAST_SPAN = 1.0
+LEAST_WORDS = 9
+WORDS = re.compile(" confirmed| delivered")
 
 
 @dataclass(frozen=True)
@@ -128,25 +131,45 @@ class Status:
             bring_up = 0.0 if self._is_up else max(0.0, self._bring_up - (now_ - self._began))
             return ahead + here + bring_up
 
-    def line(self) -> str:
-        """Scenario and number, phase, what is awaited and for how long yet, rates, what is left of the session."""
+    def line(self, width: int | None = None) -> str:
+        """Scenario and number, phase, what is awaited and for how long yet, rates, what is left of the session.
+
+        In ``width`` characters the words of phase and wait are cut first, so that every number is still there at 80.
+        """
         with self._lock:
             step, phase = self._current, self._phase
         where = (
             f"{self._steps[step.nodeid][0]}/{len(self._steps)} {step.label}" if step else f"{len(self._steps)} tests"
         )
-        parts = [f"[{where}] {phase}"]
-        wait = self._awaits()
-        if wait is not None:
-            parts.append(f"awaits {wait.what}, {wait.left:.0f} s left")
-        parts += [text for text in (self._rates_told(), f"session: about {_span(self.left())} left") if text]
-        return " | ".join(" ".join("".join(c if c.isprintable() else " " for c in part).split()) for part in parts)
+        wait, rates, left = self._awaits(), self._rates_told(), f"session: about {_span(self.left())} left"
+
+        def told(phase: str, what: str, rates: str, left: str) -> str:
+            awaits = [f"awaits {what}, {wait.left:.0f} s left"] if wait is not None else []
+            return " | ".join(_printable(part) for part in [f"[{where}] {phase}", *awaits, rates, left] if part)
+
+        what = wait.what if wait is not None else ""
+        if width is None or len(told(phase, what, rates, left)) <= width:
+            return told(phase, what, rates, left)
+        rates, left = WORDS.sub("", rates), left.removeprefix("session: about ")
+        what = _cut(what, len(told(phase, what, rates, left)) - width)
+        phase = _cut(phase, len(told(phase, what, rates, left)) - width)
+        return told(phase, what, rates, left)
 
     def _rates_told(self) -> str:
         try:
             return self.rates()
         except Exception:  # who only looks must not harm the run: a status line without rates says so by having none
             return ""
+
+
+def _printable(text: str) -> str:
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def _cut(text: str, excess: int) -> str:
+    """``excess`` characters less, if so many are left to go."""
+    keep = max(len(text) - excess - 1, LEAST_WORDS)
+    return text if excess <= 0 or keep + 1 >= len(text) else f"{text[:keep].rstrip()}…"
 
 
 def _span(seconds: float) -> str:

@@ -31,6 +31,18 @@ class Event:
     def __post_init__(self) -> None:
         object.__setattr__(self, "data", MappingProxyType(dict(self.data)))
 
+    def as_json(self) -> str:
+        """One line. What JSON doesn't know is written as its ``str()``."""
+        line = {
+            "at": self.at,
+            "utc": clock.utc(self.at).isoformat(timespec="milliseconds"),
+            "kind": self.kind,
+            "subject": self.subject,
+            "text": self.text,
+            "data": dict(self.data),
+        }
+        return json.dumps(line, default=str, ensure_ascii=False)
+
 
 class Timeline:
     """Append-only and thread-safe. Events are handed out in the order of their time, not of their arrival."""
@@ -96,16 +108,4 @@ class Timeline:
 
     def to_jsonl(self, path: Path | str) -> None:
         """One event a line: at, utc, kind, subject, text, data. What JSON doesn't know is written as its ``str()``."""
-        lines = (
-            {
-                "at": event.at,
-                "utc": clock.utc(event.at).isoformat(timespec="milliseconds"),
-                "kind": event.kind,
-                "subject": event.subject,
-                "text": event.text,
-                "data": dict(event.data),
-            }
-            for event in self.events
-        )
-        text = "".join(json.dumps(line, default=str, ensure_ascii=False) + "\n" for line in lines)
-        Path(path).write_text(text, encoding="utf-8")
+        Path(path).write_text("".join(event.as_json() + "\n" for event in self.events), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""What the members' own logs say of a scenario: lines that nothing explains, and when brokers lost one another."""
+"""What the members' own logs say of a scenario: lines that nothing explains, lost peers, new leaders."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from pytest_rmqha import clock
 from pytest_rmqha.adapters.engine import Engine
+from pytest_rmqha.leader_changes import LeaderChange, in_order, leader_changes
 from pytest_rmqha.logs import AllowedLog, diagnoses, told, unexpected
 from pytest_rmqha.peers import peer_changes
 from pytest_rmqha.timeline import Timeline
@@ -35,9 +36,17 @@ def diagnosed(engine: Engine, brokers: Sequence[str], since: float) -> tuple[str
     return tuple(f"{service}: {'; '.join(found)}" for service, found in known.items() if found)
 
 
-def put_peers_on(timeline: Timeline, engine: Engine, brokers: Sequence[str], since: float) -> None:
-    """What each broker's log says of its peers since then (monotonic seconds), as ``peer`` events."""
+def put_changes_on(timeline: Timeline, engine: Engine, brokers: Sequence[str], since: float, vhost: str) -> None:
+    """What the brokers' logs say since then (monotonic seconds) of their peers and of leaders in a vhost, as events."""
+    leaders: list[LeaderChange] = []
     for service in brokers:
-        for at, peer, state in peer_changes(engine.logs(service, since=clock.utc(since))):
-            when = (at - clock.utc(0)).total_seconds()
-            timeline.add("peer", f"{service}/{peer}", state, when, state=state)
+        log = engine.logs(service, since=clock.utc(since))
+        for at, peer, state in peer_changes(log):
+            timeline.add("peer", f"{service}/{peer}", state, _monotonic(at), state=state)
+        leaders += leader_changes(log)
+    for change in in_order(leaders, vhost):
+        timeline.add("leader", change.queue, change.node, _monotonic(change.at))
+
+
+def _monotonic(at: datetime) -> float:
+    return (at - clock.utc(0)).total_seconds()

@@ -29,13 +29,18 @@ from pytest_rmqha.config.preflight import (
     haproxy_said,
     keepalived_said,
     missing_paths,
+    script_said,
+    with_carriage_returns,
 )
 from pytest_rmqha.topology import Topology
 
 MARK = "@@rmqha"
 """Begins what the script says of itself: ``MARK begin NAME``, ``MARK end NAME CODE``, ``MARK<tab>`` and a row."""
 LIMIT = 60.0
-CHECKS: Mapping[str, tuple[str, ...]] = {"broker": ("paths", "broker"), "balancer": ("paths", "haproxy", "keepalived")}
+CHECKS: Mapping[str, tuple[str, ...]] = {
+    "broker": ("paths", "scripts", "broker"),
+    "balancer": ("paths", "scripts", "haproxy", "keepalived"),
+}
 STAND_INS = (
     FileToPut("/etc/keepalived/auth_pass.conf", b"auth_pass preflig\n", 0o600),
     FileToPut("/etc/default/haproxy", b"STATS_USER=stats\nSTATS_PASSWORD=preflight\n", 0o600),
@@ -193,8 +198,11 @@ def script(role: str, files: Files) -> str:
     wanted = " ".join(shlex.quote(path) for path in dict.fromkeys(path for _, _, path in paths_wanted(files)))
     look = f'look() {{ for at in {wanted}; do if [ ! -e "$at" ]; then printf "@@rmqha\\tabsent\\t%s\\n" "$at"; '
     look += 'elif [ ! -x "$at" ]; then printf "@@rmqha\\tplain\\t%s\\n" "$at"; fi; done; }\n'
+    scripts = " ".join(shlex.quote(file.target) for file in files if file.content.startswith(b"#!"))
+    look += f'parse() {{ for at in {scripts}; do case "$(head -n1 "$at")" in */bash*|*\\ bash*) bash -n "$at";; '
+    look += '*/sh|*/sh\\ *|*/dash*|*\\ sh) sh -n "$at";; esac; done; true; }\n'
     known = 'printf "%s" "$MEMBERS" >> /etc/hosts 2>/dev/null\n'
-    return STEP + known + look + "step paths look\n" + (BROKER if role == "broker" else BALANCER)
+    return STEP + known + look + "step paths look\nstep scripts parse\n" + (BROKER if role == "broker" else BALANCER)
 
 
 def to_put(role: str, files: Files) -> list[FileToPut]:
@@ -232,6 +240,8 @@ def read(role: str, member: str, output: str, files: Files) -> list[Finding]:
             found.append(Finding(member, 0, UNCHECKED, f"the check {name} {how}: {last[0][:200]}", name))
         if code is None or name == "paths":
             found += missing_paths(files, {row[1]: row[0] for row in rows if len(row) == 2})
+        elif name == "scripts":
+            found += script_said(said) + with_carriage_returns(files)
         elif name == "broker":
             found += broker_said(rows, files)
         elif code < 126:

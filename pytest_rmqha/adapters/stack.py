@@ -212,9 +212,9 @@ class Stack:
         """A sentence for each broker whose log since then (monotonic seconds) tells of a trouble that the field knows."""
         return member_logs.diagnosed(self.engine, [node.service for node in self.nodes], since)
 
-    def note_peers(self, since: float) -> None:
-        """Put on the timeline what the brokers' logs say of their peers since then (monotonic seconds)."""
-        member_logs.put_peers_on(self.timeline, self.engine, [node.service for node in self.nodes], since)
+    def note_changes(self, since: float, vhost: str) -> None:
+        """Put on the timeline what the brokers' logs say of peers and of the vhost's leaders since then (monotonic seconds)."""
+        member_logs.put_changes_on(self.timeline, self.engine, [node.service for node in self.nodes], since, vhost)
 
     def rebuild(self, variant: str | None = None) -> None:
         """The same run's stack from nothing: a new cluster, new volumes."""

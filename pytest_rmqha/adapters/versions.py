@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from pytest_rmqha.adapters.engine import RUN_LABEL, TROUBLE, Engine
 from pytest_rmqha.adapters.reachable import require_compose
 from pytest_rmqha.errors import HarnessError, ToolFailed, UserInputError
+
+if TYPE_CHECKING:
+    from pytest_rmqha.adapters.stack import Stack
 
 
 def image_tags(engine: Engine) -> Mapping[str, str]:
@@ -17,6 +21,11 @@ def image_tags(engine: Engine) -> Mapping[str, str]:
     except TROUBLE as error:
         raise ToolFailed(f"the containers of run {engine.run} can't be listed: {error}") from error
     return {str(c.labels.get("com.docker.compose.service", c.name)): str(c.attrs["Config"]["Image"]) for c in found}
+
+
+def of_the_stack(stack: Stack) -> dict[str, str]:
+    """Versions of the programs in it, as they tell them, and of what runs it."""
+    return {**stack.facts(), **of_the_machine(stack.engine)}
 
 
 def of_the_machine(engine: Engine) -> dict[str, str]:

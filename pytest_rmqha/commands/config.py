@@ -12,8 +12,8 @@ from pytest_rmqha.adapters import images as image_store
 from pytest_rmqha.adapters.compose import read_config
 from pytest_rmqha.adapters.preflight import owner_labels, preflight
 from pytest_rmqha.config.folder import TOPOLOGY_FILE, ConfigFile, check_folder, layered
-from pytest_rmqha.config.origin import origin_lines
-from pytest_rmqha.config.preflight import ERROR, UNCHECKED, WARNING, lines
+from pytest_rmqha.config.origin import origin_lines, topology_to_import
+from pytest_rmqha.config.preflight import ERROR, UNCHECKED, WARNING, lines, topology_said
 from pytest_rmqha.errors import UserInputError
 from pytest_rmqha.images.spec import wanted
 from pytest_rmqha.opening import configuration_folders
@@ -101,6 +101,8 @@ def run_check(arguments: argparse.Namespace) -> int:
     for text in origin_lines(settings.config, files):
         print(text)
     found = preflight(topology, images, files, owner_labels(f"check-{secrets.token_hex(4)}"), settings.version)
+    brokers = [files[broker.service] for broker in topology.brokers]
+    found += topology_said(topology_to_import(folders, settings.config, brokers))
     for text in lines(found, most=200):
         print(text)
     count = {severity: sum(f.severity == severity for f in found) for severity in (ERROR, WARNING, UNCHECKED)}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -59,6 +60,13 @@ class ConfigFile:
     def lines(self) -> list[str]:
         """Its text, whatever bytes it has; the first one is line 1 in every message."""
         return [line.decode(errors="replace") for line in self.content.splitlines()]
+
+
+def digests(files: Iterable[ConfigFile]) -> dict[str, str]:
+    """name -> SHA-256 of one member's files; where two have the same name, the place in the container is the name."""
+    known = list(files)
+    names = Counter(file.name for file in known)
+    return {file.name if names[file.name] == 1 else file.target: file.sha256 for file in known}
 
 
 def named_paths(content: bytes) -> Iterator[tuple[int, str]]:

@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from pytest_rmqha.config.folder import ConfigFile, paths_wanted
 from pytest_rmqha.config.origin import (
@@ -46,6 +47,7 @@ _RUNS = re.compile(r"\s*(?:script|notify\w*|misc_path)\s")
 _HAPROXY = re.compile(r"\[(ALERT|WARNING)\][^:]*?\(\d+\) : (?:config : )?(.*)")
 _HAPROXY_PLACE = re.compile(r"(?:parsing )?\[(/[^\]]*?):(\d+)\]\s*:?\s*")
 _KEEPALIVED_PLACE = re.compile(r"\((?:(/.*?): )?Line (\d+)\) (.*)")
+_SCRIPT_PLACE = re.compile(r"(?:\w+: )?(/[^:]+): (?:line )?(\d+): (.*)")
 _CANT_RUN = re.compile(r"Non-existent interface specified in configuration")
 _AFTER_LINE = re.compile(r"Syntax error in (\S+) after line (\d+)")
 _SUM_UPS = re.compile(r"(Fatal errors found in configuration|Error\(s\) found in configuration file)\b")
@@ -170,14 +172,41 @@ def missing_paths(files: Files, states: Mapping[str, str]) -> list[Finding]:
     return found
 
 
+def script_said(output: str) -> list[Finding]:
+    """What ``sh -n`` and ``bash -n`` say of scripts. A program runs a broken one all the same, so it is a warning."""
+    places = (match for line in output.splitlines() if (match := _SCRIPT_PLACE.match(line)))
+    return list({(m[1], m[2]): Finding(m[1], int(m[2]), WARNING, m[3], "sh -n") for m in reversed([*places])}.values())
+
+
+def with_carriage_returns(files: Files) -> list[Finding]:
+    """Scripts whose interpreter does not exist, for the name of it ends with a carriage return."""
+    text = "the first line ends with a carriage return, so there is no such interpreter"
+    scripts = (file for file in files if file.content.startswith(b"#!"))
+    return [about(f, 1, text, "execve(2)") for f in scripts if f.content.split(b"\n", 1)[0].endswith(b"\r")]
+
+
 def definitions_said(files: Files) -> list[Finding]:
-    """What keeps a broker from importing the definitions that its rabbitmq.conf names; a key that lacks is a warning.
+    """What keeps a broker from importing the definitions that its rabbitmq.conf names."""
+    file = loaded_definitions(files)
+    return [] if file is None else importable(file)
+
+
+def topology_said(path: Path | None) -> list[Finding]:
+    """The same of the ``topology.json`` that is imported once the cluster has formed."""
+    if path is None:
+        return []
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        return [Finding(str(path), 0, ERROR, f"can't be read: {error.strerror}", "the file system")]
+    return importable(ConfigFile(path.name, path, "", content, 0o644))
+
+
+def importable(file: ConfigFile) -> list[Finding]:
+    """What keeps definitions from being imported; a key that lacks is a warning.
 
     A broker takes a key that isn't there as ``undefined``; what that leads to depends on the key (rabbit_definitions.erl).
     """
-    file = loaded_definitions(files)
-    if file is None:
-        return []
     try:
         parsed = json.loads(file.content)
     except json.JSONDecodeError as error:

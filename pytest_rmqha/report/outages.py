@@ -24,9 +24,9 @@ def outages(history: History, events: Sequence[Event]) -> tuple[Outage, ...]:
     """One for each fault that was injected since the scenario began.
 
     Confirm, delivery, cut and reconnect are those of the clients that stood still longest, so a client that the fault
-    did not touch can't shorten an outage. *New leader* is when the scenario saw it: an upper bound. Leaders, backends
-    and VIP moves from after the fault was gone and those clients were served again are not its doing. A gap belongs to
-    the fault that struck nearest to its start.
+    did not touch can't shorten an outage. *New leader* is when the brokers' logs say so, or else when
+    the scenario saw it: an upper bound. Leaders, backends and VIP moves from after the fault was gone and those clients
+    were served again are not its doing. A gap belongs to the fault that struck nearest to its start.
     """
     zero = began_at(history, events)
     ours = [event for event in changes(events) if event.at >= zero]

@@ -14,6 +14,7 @@ from typing import Any
 import docker
 import pytest
 
+from pytest_rmqha.journal import JOURNAL
 from pytest_rmqha.waiting import await_match, seconds
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -64,10 +65,18 @@ def nothing_else_runs() -> None:
     assert left_of_ours() == [], "another run is on this engine: it would be mistaken for what these tests leave"
 
 
+@pytest.fixture
+def stranger() -> Iterator[str]:
+    """Somebody else's container, with labels of its own; it must be there afterwards."""
+    container = docker.from_env().containers.create("rmqha/base:bookworm", ["sleep", "60"], labels={"somebody": "else"})
+    yield str(container.id)
+    container.remove(force=True)
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_an_interrupted_run_leaves_nothing_and_keeps_its_evidence(
-    tmp_path: Path, how: signal.Signals, moment: str
+    tmp_path: Path, how: signal.Signals, moment: str, stranger: str
 ) -> None:
     run = started_run(tmp_path)
     until(moment, tmp_path)
@@ -76,13 +85,16 @@ def test_an_interrupted_run_leaves_nothing_and_keeps_its_evidence(
 
     assert run.returncode != 0, output[-2000:]
     assert left_of_ours() == [], output[-2000:]
+    assert docker.from_env().containers.get(stranger)
     assert list(tmp_path.glob("*/timeline.jsonl")), "the timeline was not kept"
+    assert not list(tmp_path.glob(f"*/{JOURNAL}")), "the timeline is written whole, so its journal is to go"
     assert (tmp_path / "junit.xml").exists(), output[-2000:]
     written = manifest_in(tmp_path)
     assert written["exit_status"] == pytest.ExitCode.INTERRUPTED
     assert len(written["not_reached"]) + len(written["scenarios"]) == 1
-    if moment == "bring-up":
-        assert list(tmp_path.glob("*/evidence/bring-up/*-log.txt")), "the containers' logs were not kept"
+    place = {"bring-up": "bring-up", "fault": "*"}.get(moment)
+    if place:
+        assert list(tmp_path.glob(f"*/evidence/{place}/*-log.txt")), "the containers' logs were not kept"
 
 
 def test_a_run_whose_deadline_passes_leaves_nothing_and_says_so(tmp_path: Path) -> None:
@@ -95,14 +107,6 @@ def test_a_run_whose_deadline_passes_leaves_nothing_and_says_so(tmp_path: Path) 
     assert manifest_in(tmp_path)["not_reached"]
 
 
-@pytest.fixture
-def stranger() -> Iterator[str]:
-    """Somebody else's container, with labels of its own; it must be there afterwards."""
-    container = docker.from_env().containers.create("rmqha/base:bookworm", ["sleep", "60"], labels={"somebody": "else"})
-    yield str(container.id)
-    container.remove(force=True)
-
-
 def killed_run(moment: str, reports: Path) -> set[str]:
     """Names of what a run left that was killed at that moment."""
     run = started_run(reports)
@@ -111,6 +115,10 @@ def killed_run(moment: str, reports: Path) -> set[str]:
     run.communicate(timeout=30)
     left = set(left_of_ours())
     assert left, "the run left nothing: there was nothing to clean"
+    assert manifest_in(reports)["unfinished"]
+    kept, *_ = [*reports.glob(f"*/{JOURNAL}"), *reports.glob("*/timeline.jsonl")]
+    events = [json.loads(line)["kind"] for line in kept.read_text().splitlines()]
+    assert "wait.begin" in events and ("fault.injected" in events or moment == "bring-up")
     return left
 
 

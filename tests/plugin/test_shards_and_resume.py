@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.plugin.conftest import Session, installed
+from tests.plugin.conftest import CONFTEST, Session, installed
 from tests.unit.manifests import manifest, scenario
 
 SCENARIOS = """
@@ -209,6 +209,80 @@ def test_a_run_of_another_thing_is_refused(session: Session, pytester: pytest.Py
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["ERROR: --rmq-resume: got *version was 3.10, here 4.3; seed was 1, here 2*"])
     assert len(manifests(pytester)) == 1
+
+
+PLAIN = "\n\ndef test_plain(): pass\n"
+
+
+@pytest.mark.parametrize("how", ["broken", "holds"])
+def test_a_run_is_not_resumed_without_a_scenario(ending: Ending, pytester: pytest.Pytester, how: str) -> None:
+    """Plain tests that pass would be a green session beside the red that the run has."""
+    ending("--rmq-seed=1", test_b=how)
+    (plain := pytester.path / "test_plain.py").write_text(PLAIN)
+    for chosen in (["-k", "plain"], [str(plain)]):
+        result = ending(f"--rmq-resume={newest(pytester)['run']}", *chosen)
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        result.stderr.fnmatch_lines(
+            ["ERROR: --rmq-resume: got *, and no scenario is chosen; expected a session with *"]
+        )
+    assert len(manifests(pytester)) == 1
+    assert ending("-k", "plain").ret == pytest.ExitCode.OK
+
+
+def test_what_cannot_be_collected_is_told_beside_the_refusal(ending: Ending, pytester: pytest.Pytester) -> None:
+    ending("--rmq-seed=1")
+    (broken := pytester.path / "test_plain.py").write_text("import not_there_at_all\n")
+    result = ending(f"--rmq-resume={newest(pytester)['run']}", str(broken))
+    assert result.ret != pytest.ExitCode.OK
+    assert "not_there_at_all" in result.stdout.str() + result.stderr.str()
+
+
+A_STACK = """
+import os
+from types import SimpleNamespace
+from pytest_rmqha import fixtures, readiness
+from pytest_rmqha.timeline import Timeline
+
+readiness.refuse_machine = lambda settings: None
+fixtures.checked = lambda stack, settings: []
+fixtures.stand_up = lambda stack, settings: None
+fixtures.leave_or_keep = lambda *_, **__: None
+fixtures.versions = SimpleNamespace(of_the_stack=lambda stack: {"haproxy": os.environ["HAPROXY"]})
+fixtures.facts_of = lambda stack: {"image_tags": {"lb1": "mine:latest"}, "images": {"lb1": os.environ["IMAGE_ID"]}}
+fixtures.make_stack = lambda settings, *_: SimpleNamespace(timeline=Timeline())
+"""
+ON_A_STACK = ENDING.replace("test_a()", "test_a(rmq_stack)").replace("test_b()", "test_b(rmq_stack)")
+
+
+def test_a_stack_of_other_content_under_the_same_names_is_refused(
+    session: Session, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytester.makeconftest(CONFTEST + A_STACK)
+
+    def run(image: str, haproxy: str, *arguments: str) -> pytest.RunResult:
+        monkeypatch.setenv("IMAGE_ID", image)
+        monkeypatch.setenv("HAPROXY", haproxy)
+        return session(ON_A_STACK, "-v", *arguments)
+
+    monkeypatch.setenv("ENDS", "test_b=ctrl_c")
+    run("sha256:a", "2.6.12", "--rmq-seed=1")
+    stopped = newest(pytester)
+    monkeypatch.setenv("ENDS", "")
+    resume = f"--rmq-resume={stopped['run']}"
+
+    for image, haproxy, said in (
+        ("sha256:b", "2.6.12", "the image id of lb1 was sha256:a, here sha256:b"),
+        ("sha256:a", "2.6.13", "haproxy was 2.6.12, here 2.6.13"),
+    ):
+        result = run(image, haproxy, resume)
+        assert (result.ret, ran(result)) == (pytest.ExitCode.USAGE_ERROR, set())
+        result.stdout.fnmatch_lines([f"*--rmq-resume: got {stopped['run']}; *{said}*"])
+        refused = newest(pytester)
+        assert (refused["exit_status"], len(refused["not_reached"])) == (pytest.ExitCode.USAGE_ERROR, 3)
+
+    assert run("sha256:b", "2.6.12", f"--rmq-resume={refused['run']}").ret == pytest.ExitCode.USAGE_ERROR
+    result = run("sha256:a", "2.6.12", f"--rmq-resume={refused['run']}")
+    assert (result.ret, ran(result)) == (pytest.ExitCode.OK, {"b", "c", "d"})
 
 
 def test_a_run_that_is_not_there_is_refused(session: Session) -> None:

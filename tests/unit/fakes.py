@@ -250,7 +250,7 @@ class FakeStack:
     def filter_on(self, service: str) -> FakeFilter:
         return FakeFilter()
 
-    def note_peers(self, since: float) -> None:
+    def note_changes(self, since: float, vhost: str) -> None:
         """A world of dictionaries has no logs."""
 
     def blind_watches(self) -> tuple[str, ...]:

@@ -162,8 +162,10 @@ def ended(*parts: tuple[str, int, str]) -> str:
     return "".join(f"@@rmqha begin {name}\n{said}\n@@rmqha end {name} {code}\n" for name, code, said in parts)
 
 
-BROKER_FINE = ended(("paths", 0, ""), ("broker", 0, ""))
-BALANCER_FINE = ended(("paths", 0, ""), ("version", 0, "Keepalived v2.2.7"), ("haproxy", 0, ""), ("keepalived", 0, ""))
+BROKER_FINE = ended(("paths", 0, ""), ("scripts", 0, ""), ("broker", 0, ""))
+BALANCER_FINE = ended(
+    ("paths", 0, ""), ("scripts", 0, ""), ("version", 0, "Keepalived v2.2.7"), ("haproxy", 0, ""), ("keepalived", 0, "")
+)
 FILES = {
     "rmq1": [conf("rabbitmq.conf", "/etc/rabbitmq")],
     "rmq2": [conf("rabbitmq.conf", "/etc/rabbitmq")],
@@ -197,10 +199,10 @@ def test_an_engine_that_fails_is_said_and_is_no_clean_bill() -> None:
     "output",
     [
         "",
-        ended(("paths", 0, "")),
-        ended(("paths", 0, "")) + "@@rmqha begin broker\nloading\n",
-        ended(("paths", 0, ""), ("broker", 127, "sh: escript: not found")),
-        ended(("paths", 0, ""), ("broker", 1, "escript: exception error")),
+        ended(("paths", 0, ""), ("scripts", 0, "")),
+        ended(("paths", 0, ""), ("scripts", 0, "")) + "@@rmqha begin broker\nloading\n",
+        ended(("paths", 0, ""), ("scripts", 0, ""), ("broker", 127, "sh: escript: not found")),
+        ended(("paths", 0, ""), ("scripts", 0, ""), ("broker", 1, "escript: exception error")),
     ],
 )
 def test_a_check_that_did_not_end_is_no_clean_bill(output: str) -> None:
@@ -209,7 +211,7 @@ def test_a_check_that_did_not_end_is_no_clean_bill(output: str) -> None:
 
 def test_findings_name_the_file_that_the_user_has() -> None:
     row = "@@rmqha\terror\t/etc/rabbitmq/rabbitmq.conf\t4\tno\n"
-    found = read("broker", "rmq1", ended(("paths", 0, ""), ("broker", 0, row)), FILES["rmq1"])
+    found = read("broker", "rmq1", ended(("paths", 0, ""), ("scripts", 0, ""), ("broker", 0, row)), FILES["rmq1"])
     assert [str(f) for f in found] == ["/mine/rabbitmq.conf:4: error: no [the broker's own check]"]
 
 

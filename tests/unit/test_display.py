@@ -40,7 +40,7 @@ class Screen:
 
 
 def status(line: str = "[1/3 N1] fault seen") -> Any:
-    return SimpleNamespace(line=lambda: line, begin=lambda _n: None, end=lambda _n: None)
+    return SimpleNamespace(line=lambda _width: line, begin=lambda _n: None, end=lambda _n: None)
 
 
 @pytest.fixture

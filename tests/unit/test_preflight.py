@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pytest_rmqha.adapters.preflight import BALANCER, read, script
 from pytest_rmqha.config.folder import BALANCER_TARGETS, BROKER_TARGETS, ConfigFile
 from pytest_rmqha.config.preflight import (
     ERROR,
@@ -20,6 +23,9 @@ from pytest_rmqha.config.preflight import (
     lines,
     missing_paths,
     refuse,
+    script_said,
+    topology_said,
+    with_carriage_returns,
 )
 from pytest_rmqha.errors import UserInputError
 
@@ -227,6 +233,71 @@ def test_definitions_that_cannot_be_imported(text: str, line: int, severity: str
     (found,) = definitions(text)
     assert (found.line, found.severity) == (line, severity)
     assert words in found.text
+
+
+def test_what_is_imported_once_the_cluster_has_formed_is_read_before_anything_starts(tmp_path: Path) -> None:
+    file = tmp_path / "topology.json"
+    assert topology_said(None) == []
+    (absent,) = topology_said(file)
+    assert (absent.file, absent.severity) == (str(file), ERROR)
+
+    file.write_text('{"queues": [\n {"name": "a",,}]}')
+    (broken,) = topology_said(file)
+    assert (broken.file, broken.line, broken.severity) == (str(file), 2, ERROR)
+    assert "no JSON" in broken.text
+
+    file.write_text('{"queues": []}')
+    assert topology_said(file) == []
+
+
+SCRIPTS = {
+    "/etc/keepalived/dash.sh": "#!/bin/sh\nif true\n echo a\n",
+    "/etc/keepalived/bash.sh": "#!/usr/bin/env bash\nfor a in 1; do\n fi\ndone\n",
+    "/etc/keepalived/good.sh": "#!/bin/sh -e\necho ok\n",
+    "/etc/keepalived/other.py": "#!/usr/bin/python3\nif if\n",
+}
+
+
+def test_what_the_shells_say_of_scripts() -> None:
+    said = (
+        '/etc/keepalived/dash.sh: 4: Syntax error: end of file unexpected (expecting "then")\n'
+        "/etc/keepalived/bash.sh: line 3: syntax error near unexpected token `fi'\n"
+        "/etc/keepalived/bash.sh: line 3: ` fi'\n"
+    )
+    assert sorted((f.file, f.line, f.text) for f in script_said(said)) == [
+        ("/etc/keepalived/bash.sh", 3, "syntax error near unexpected token `fi'"),
+        ("/etc/keepalived/dash.sh", 4, 'Syntax error: end of file unexpected (expecting "then")'),
+    ]
+    assert script_said("") == []
+
+
+def test_a_script_from_another_system_has_no_interpreter() -> None:
+    files = [
+        file("notify.sh", "#!/bin/sh\r\necho\r\n", target="/etc/keepalived/notify.sh"),
+        file("check_haproxy.sh", "#!/bin/sh\necho\r\n", target="/etc/keepalived/check_haproxy.sh"),
+    ]
+    assert [(f.file, f.line) for f in with_carriage_returns(files)] == [("/mine/notify.sh", 1)]
+
+
+def test_each_script_is_read_by_the_shell_that_it_names(tmp_path: Path) -> None:
+    """The very text that runs in the container, here with paths of its own."""
+    for path, text in SCRIPTS.items():
+        (tmp_path / Path(path).name).write_text(text)
+    files = [
+        ConfigFile(Path(p).name, MINE / p, str(tmp_path / Path(p).name), t.encode(), 0o755) for p, t in SCRIPTS.items()
+    ]
+    text = script("balancer", files).partition(BALANCER)[0].replace("/etc/hosts", "/dev/null")
+
+    done = subprocess.run(
+        ["sh", "-c", text], capture_output=True, text=True, timeout=20, env={**os.environ, "MEMBERS": ""}
+    )
+
+    assert [
+        (Path(f.file).name, f.line) for f in read("balancer", "lb1", done.stdout, files) if f.source == "sh -n"
+    ] == [
+        ("bash.sh", 3),
+        ("dash.sh", 4),
+    ]
 
 
 def test_a_policy_that_reaches_no_queue() -> None:

@@ -16,7 +16,14 @@ from pytest_rmqha.run_folder import folder_of, read_run
 from pytest_rmqha.selection import declared_topology
 from pytest_rmqha.setting_values import BadValue
 from pytest_rmqha.settings import Settings, resolve
-from tests.unit.manifests import CODE, left_out, manifest, scenario
+from tests.unit import manifests
+from tests.unit.manifests import CODE, left_out, scenario
+
+IMAGES = {"broker": "rmqha/broker:3.10-0123456789ab", "balancer": "mine/balancer:latest"}
+
+
+def manifest(run: str, *scenarios: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return manifests.manifest(run, *scenarios, **{"images_asked": IMAGES, **more})
 
 
 def settings(**options: str) -> Settings:
@@ -41,7 +48,7 @@ def test_passed_and_failed_are_settled_what_had_no_verdict_is_not() -> None:
         scenario("c", "undecided"),
         scenario("d", "harness"),
     ]
-    found = resumed(manifest("one", *scenarios), settings(seed="5"), "abc", CODE)
+    found = resumed(manifest("one", *scenarios), settings(seed="5"), "abc", CODE, IMAGES)
     assert found.settled == {
         "a": "passed already in one",
         "b": "FAILED already in one: a verdict is never retried",
@@ -55,9 +62,22 @@ def test_what_that_run_had_resumed_itself_counts() -> None:
         left_out("b", "FAILED already in zero: a verdict is never retried"),
     ]
     others = [left_out("c", "profile gate has it not, nightly has"), left_out("d", "belongs to shard 2/3")]
-    found = resumed(manifest("one", left_out=said + others), settings(seed="5"), "abc", CODE)
+    found = resumed(manifest("one", left_out=said + others), settings(seed="5"), "abc", CODE, IMAGES)
     assert found.settled == {one["nodeid"]: one["reason"] for one in said}
     assert found.red == {"b": ("N2",)}
+
+
+def test_what_a_merge_says_has_failed_or_was_not_reached_no_pass_of_another_run_settles() -> None:
+    said = left_out("a", "FAILED already in zero: a verdict is never retried")
+    found = resumed(
+        manifest("whole", scenario("a"), scenario("b"), left_out=[said], not_reached=["b"]),
+        settings(seed="5"),
+        "abc",
+        CODE,
+        IMAGES,
+    )
+    assert (found.settled, found.red) == ({"a": said["reason"]}, {"a": ("N2",)})
+    assert found.owed == {"b"}
 
 
 def test_a_reason_names_its_run() -> None:
@@ -78,13 +98,19 @@ def test_a_reason_names_its_run() -> None:
         ({"seed": "5"}, {"code_sha256": {**CODE, "suites/test_a.py": "4"}}, "the code differs: suites/test_a.py"),
         ({"seed": "5"}, {"code_sha256": {**CODE, "pytest-rmqha": "4"}}, "the code differs: pytest-rmqha"),
         ({"seed": "5"}, {"code_sha256": None}, "it noted no digest of its code"),
+        ({"seed": "5"}, {"images_asked": None}, "it noted no images"),
+        (
+            {"seed": "5"},
+            {"images_asked": {"broker": "rmqha/broker:3.10-ba9876543210"}},
+            "the broker image was rmqha/broker:3.10-ba9876543210, here rmqha/broker:3.10-0123456789ab",
+        ),
         ({"seed": "5"}, {"versions": {"pytest-rmqha": "0.2"}}, "pytest-rmqha was 0.2, here 0.1.0"),
     ],
 )
 def test_a_run_of_another_thing_is_refused(options: dict[str, str], more: dict[str, Any], said: str) -> None:
-    assert differences(manifest("one"), settings(seed="5"), "abc", CODE) == []
+    assert differences(manifest("one"), settings(seed="5"), "abc", CODE, IMAGES) == []
     with pytest.raises(UserInputError, match=f"--rmq-resume: got one; .*{said}"):
-        resumed(manifest("one", **more), settings(**options), "abc", CODE)
+        resumed(manifest("one", **more), settings(**options), "abc", CODE, IMAGES)
 
 
 def test_a_seed_that_nobody_stated_is_that_of_the_run() -> None:

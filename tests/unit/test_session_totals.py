@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pytest_rmqha.session_report import PASSED, Measured, ScenarioRecord, total_lines
+from pathlib import Path
+
+from pytest_rmqha.session_report import PASSED, Measured, Run, ScenarioRecord, summary, total_lines
 
 
 def record(nodeid: str, kind: str, **measured: object) -> ScenarioRecord:
@@ -34,3 +36,14 @@ def test_a_promise_that_loses_says_so() -> None:
     (line,) = total_lines([record("n1", "promise", play="kill", lost=4)])
 
     assert "4 lost" in line
+
+
+def test_who_keeps_a_stack_is_told_how_to_get_in() -> None:
+    run = Run("r", Path("reports/r"), 0.0, "pytest suites/")
+    assert not any("kept" in line for line in summary([], [], [], run))
+
+    run.facts["kept"] = ["AMQP 198.18.40.46:5672", "remove it: rmqha down r"]
+    lines = summary([], [], [], run)
+
+    at = lines.index("kept, as --rmq-keep says; how to get in:")
+    assert lines[at + 1 : at + 3] == ["  AMQP 198.18.40.46:5672", "  remove it: rmqha down r"]

@@ -67,6 +67,21 @@ def test_what_is_awaited_and_for_how_long_yet() -> None:
     assert "listening, 0 s left" in one.line()
 
 
+def test_a_narrow_terminal_cuts_words_and_no_number() -> None:
+    hands = Hands()
+    wait = Wait("messages that a dead session holds", hands.at + 52, hands)
+    one = status(hands, wait, rates=lambda: "298/s confirmed, 301/s delivered")
+    one.begin("a")
+    happens(one, hands, "fault.gone", "keepalived stopped on the balancer lb1")
+
+    whole = one.line()
+    assert one.line(len(whole)) == whole
+    for width in (79, 100, len(whole) - 1):
+        cut = one.line(width)
+        assert len(cut) <= width
+        assert all(part in cut for part in ("[1/3 N1] fault gon", ", 52 s left", "298/s, 301/s", "2 min left")), cut
+
+
 def test_what_is_left_of_the_session() -> None:
     hands = Hands()
     one = status(hands)

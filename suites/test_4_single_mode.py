@@ -53,25 +53,29 @@ def test_a_restarted_single_broker_keeps_durable_objects_and_persistent_messages
     verify(seen.history, *universal(budget("publishing", COLD_START), budget))
 
 
-def what_it_keeps(seen: Seen) -> tuple[Verdict, Verdict]:
-    """B12's table for one broker: objects and messages. No verdict where one of them was not there before."""
+def what_it_keeps(seen: Seen) -> tuple[Verdict, ...]:
+    """B12's table for one broker: objects, messages, and that the queues run. No verdict where one was not there before.
+
+    What lay in the queue that is not durable is gone with its queue, of which ``objects_kept`` speaks.
+    """
     wanted = {
         "persistent.durable": (PERSISTENT, PERSISTENT),
         "transient.durable": (TRANSIENT, 0),
-        "persistent.fleeting": (PERSISTENT, 0),
         "persistent.quorum": (PERSISTENT, PERSISTENT),
         "transient.quorum": (TRANSIENT, TRANSIENT),
     }
-    if not seen.fleeting_queue:
-        del wanted["persistent.fleeting"]
     objects = 8 if seen.fleeting_queue else 5
     tried(len(seen.objects_before) == objects and seen.objects_before > KEPT, f"it had {sorted(seen.objects_before)}")
-    for stream, (confirmed, _) in wanted.items():
+    due_before = {stream: confirmed for stream, (confirmed, _) in wanted.items()}
+    if seen.fleeting_queue:
+        due_before["persistent.fleeting"] = PERSISTENT
+    for stream, confirmed in due_before.items():
         tried(
             seen.arrived[stream][0] == confirmed, f"{seen.arrived[stream][0]} of {confirmed} of {stream} were confirmed"
         )
     kept = {stream: seen.arrived[stream][1] for stream in wanted}
     due = {stream: left for stream, (_, left) in wanted.items()}
+    running = {name for name, state in seen.states.items() if state == "running"}
     return (
         observed(
             "objects_kept",
@@ -79,4 +83,10 @@ def what_it_keeps(seen: Seen) -> tuple[Verdict, Verdict]:
             f"objects {sorted(seen.objects_after)}; {sorted(KEPT)} had to be",
         ),
         observed("messages_kept", kept == due, f"kept {kept}; it had to be {due}"),
+        observed(
+            "every_queue_runs",
+            not (missing := seen.durable - running),
+            f"running {sorted(running)}"
+            + (f"; not running {sorted(missing)}, of states {seen.states}" if missing else ""),
+        ),
     )

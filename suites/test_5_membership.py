@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from limits import within
 from oracle import BOOTED_AGAIN, BROKER_KILL, tried, universal
 from plays.leader_killed import the_leaders_node_is_killed
 from plays.membership import (
@@ -17,6 +18,8 @@ from pytest_rmqha.checkers.verdict import Verdict, judge, verify
 from pytest_rmqha.waiting import seconds
 
 pytestmark = pytest.mark.rmq_requires("three_nodes", "vip", "mirrors", "quorum")
+JOINED = seconds(60)
+"""From the first command of joining by hand: a stop, a boot, the replicas' growth and their synchronisation."""
 
 
 @pytest.mark.rmq_scenario("C9")
@@ -54,7 +57,7 @@ def one_cluster_name(seen: Seen) -> Verdict:
 
 @pytest.mark.rmq_profile("nightly")
 @pytest.mark.rmq_scenario("C4")
-@pytest.mark.rmq_requires("mnesia")
+@pytest.mark.rmq_requires("mnesia", "links")
 def test_a_broker_leaves_by_reset_and_joins_again_by_hand_under_load(observe, budget):
     seen = observe(a_broker_leaves_by_reset_and_is_joined_again_by_hand)
 
@@ -62,11 +65,13 @@ def test_a_broker_leaves_by_reset_and_joins_again_by_hand_under_load(observe, bu
     tried(
         all(copies == seen.everybody for copies in seen.copies_before.values()), "a queue had too few replicas at first"
     )
+    tried(seen.alone == {seen.leaver}, f"before it was joined {seen.leaver} had {sorted(seen.alone)} running")
     assert seen.members_while_out == dict.fromkeys(seen.members_while_out, remaining)
     assert seen.copies_while_out == dict.fromkeys(seen.copies_while_out, remaining)
     assert len(seen.members_after) == len(seen.everybody)
     assert seen.members_before == seen.members_after == dict.fromkeys(seen.members_after, seen.everybody)
     assert seen.copies_after == seen.copies_before, f"replicas {seen.copies_after}, before {seen.copies_before}"
+    judge(within("joined_again", seen.joined_after, budget("recovery", JOINED), "the broker was a full member again"))
     verify(seen.history, *universal(budget("publishing", BROKER_KILL), budget))
 
 
@@ -82,7 +87,9 @@ def test_a_broker_with_another_cookie_is_kept_out_and_its_peers_say_why(observe,
 
     assert seen.said, "no peer said that it refused the broker"
     assert all(seen.stranger not in peers for peers in seen.running.values()), f"running with it: {seen.running}"
-    assert not seen.stranger_served, "the broker serves although its peers refuse it"
+    out = seen.kept_out
+    assert not out.served, f"the broker serves on {sorted(out.served)} although its peers refuse it"
+    tried(out.is_certain, f"the broker was looked at {out.looks} times, for {out.lasted:.0f} s after its start")
     verify(seen.history, *universal(budget("publishing", BROKER_KILL), budget))
 
 

@@ -6,6 +6,7 @@ import limits
 import pytest
 from limits import kept, within
 from oracle import BALANCER_FAILOVER, BROKER_KILL, tried, universal
+from plays.logins import IN_A_ROW
 from plays.views import (
     BACK,
     BEFORE,
@@ -47,26 +48,45 @@ def test_the_management_api_behind_the_vip_lets_one_log_in_before_during_and_aft
 ):
     seen = observe(a_broker_and_then_haproxy_die_while_everybody_looks_on)
 
-    took = {when: look.logged_in_after for when, look in seen.looks.items()}
-    others = [f"{when}: {look.name}" for when, look in seen.looks.items() if look.name not in seen.cluster_names]
-    names = f"names behind the VIP that are none of {sorted(seen.cluster_names)}, budget 0: {others}"
-    told_so = ", ".join(f"{when}: {seconds_:.1f} s" for when, seconds_ in took.items())
+    logins = {when: look.login for when, look in seen.looks.items()}
     lines = blamed("connections served")
     judge(
-        kept("the_vip_leads_to_this_cluster", not others, names),
-        kept("the_management_api_follows_the_vip", len(took) == 5, f"first login, {told_so}", lines),
+        *the_management_follows_the_vip(logins, seen.cluster_names, lines),
         within(
             "login_after_a_brokers_death",
-            took[DEAD],
+            logins[DEAD].after,
             BROKER_KILL,
-            "the first login after the broker's death was",
+            f"the first of {IN_A_ROW} logins in a row after the broker's death was",
             lines,
         ),
         within(
-            "login_after_haproxys_death", took[MOVED], BALANCER_FAILOVER, "the first login after haproxy's was", lines
+            "login_after_haproxys_death",
+            logins[MOVED].after,
+            BALANCER_FAILOVER,
+            f"the first of {IN_A_ROW} logins in a row after haproxy's was",
+            lines,
         ),
     )
     verify(seen.history, *universal(budget("publishing", BROKER_KILL), budget))
+
+
+def the_management_follows_the_vip(logins, cluster_names, lines):
+    took = ", ".join(f"{when}: {login.after:.1f} s" for when, login in logins.items() if login.worked)
+    refused = [f"{when}: {login.why}" for when, login in logins.items() if not login.worked]
+    others = [
+        f"{when}: {', '.join(sorted(wrong))}"
+        for when, login in logins.items()
+        if (wrong := login.names - cluster_names)
+    ]
+    without = [when for when, login in logins.items() if login.worked and not login.page]
+    said = f"{IN_A_ROW} logins in a row, the first after {took or 'never'}; without such a row, budget 0: {refused}"
+    return (
+        kept("the_management_api_follows_the_vip", not refused, said, lines),
+        kept(
+            "the_management_page_follows_the_vip", not without, f"no page at / of the VIP, budget 0: {without}", lines
+        ),
+        kept("the_vip_leads_to_this_cluster", not others, f"names that are none of {sorted(cluster_names)}: {others}"),
+    )
 
 
 @pytest.mark.rmq_profile("nightly")
@@ -83,7 +103,7 @@ def test_each_statistics_page_says_of_each_broker_what_it_does(observe, budget, 
     ]
     pages = sum(len(look.pages) for look in seen.looks.values())
     said = f"{pages} pages at {len(seen.looks)} moments, {len(wrong)} were not as the brokers were, budget 0: {wrong}"
-    judge(kept("pages_tell_the_truth", pages == 9 and not wrong, said, blamed("marked down")))
+    judge(kept("pages_tell_the_truth", not wrong, said, blamed("marked down")))
     verify(seen.history, *universal(budget("publishing", BROKER_KILL), budget))
 
 
@@ -116,8 +136,22 @@ def test_haproxys_log_has_each_transition_of_a_broker_and_each_session_of_a_clie
         assert seen.transitions_logged[balancer] == transitions, (
             f"{balancer} logged {seen.transitions_logged[balancer]}, its page showed {transitions}"
         )
-    for balancer, (made, _) in seen.sessions.items():
-        tried(made > 5, f"{made} sessions were made through {balancer}")
-    complete = all(logged >= made for made, logged in seen.sessions.values())
-    judge(observed("each_session_is_logged", complete, f"balancer -> (made, logged): {seen.sessions}"))
+    for balancer, logged in seen.sessions.items():
+        tried(logged.made > 5, f"{logged.made} sessions were made through {balancer}")
+    judge(*each_session_is_logged(seen.sessions))
     verify(seen.history, *universal(budget("publishing", BROKER_KILL), budget))
+
+
+def each_session_is_logged(sessions):
+    made = ", ".join(f"{balancer}: {logged.made}" for balancer, logged in sessions.items())
+    missing = [f"{balancer}: {session}" for balancer, logged in sessions.items() for session in logged.missing]
+    disordered = [f"{balancer}: {line}" for balancer, logged in sessions.items() for line in logged.disordered]
+    lost = f"of the sessions that had to be logged ({made}) have no line of their own, budget 0: {listed(missing)}"
+    return (
+        observed("each_session_is_logged", not missing, lost),
+        observed("sessions_are_logged_in_order", not disordered, f"lines out of order, budget 0: {listed(disordered)}"),
+    )
+
+
+def listed(found):
+    return f"{len(found)} ({'; '.join(found[:5])}{'; …' if len(found) > 5 else ''})" if found else "0"

@@ -5,14 +5,16 @@ Both are done with the command line and the files that an operator has, on the b
 
 from __future__ import annotations
 
+import json
 import re
 import socket
 
 from pytest_rmqha.cluster import Cluster, Node
-from pytest_rmqha.errors import HarnessError, ToolFailed
+from pytest_rmqha.errors import HarnessError, InvariantNotUpheld, ToolFailed
 from pytest_rmqha.faults.fault import Fault
+from pytest_rmqha.links import Links
 from pytest_rmqha.replicas import Replicas
-from pytest_rmqha.waiting import await_match, seconds
+from pytest_rmqha.waiting import await_match, seconds, shortened
 
 COOKIE = "/var/lib/rabbitmq/.erlang.cookie"
 KEPT = f"{COOKIE}.kept"
@@ -20,48 +22,91 @@ DISTRIBUTION = 25672
 FAILED_ROW = re.compile(r"^error: |\terror: [^\t]*$")
 
 
-def left_by_reset(cluster: Cluster, node: Node, *, through: Node) -> Fault:
-    """The broker leaves: its quorum replicas are taken away, then ``stop_app`` and ``reset``. Seen when nobody knows it.
+def left_by_reset(cluster: Cluster, links: Links, node: Node, *, through: Node) -> Fault:
+    """The broker leaves (its quorum replicas taken away, ``stop_app``, ``reset``) and is started again: blank, and alone.
 
-    Healed by hand as a cluster is formed by hand: ``join_cluster`` to ``through``, ``start_app``, quorum replicas grown.
-    Until then its application stays stopped, so that no peer discovery joins it by itself. Gone when each sees each and
-    every quorum queue has a replica there. Source: https://www.rabbitmq.com/docs/3.13/clustering and
-    https://www.rabbitmq.com/docs/3.13/quorum-queues (managing replicas).
+    Its links are closed before it starts, or peer discovery would join it by itself; without peers it gives up looking for
+    them (ten tries in 5 s, 3.10.8) and boots as a cluster of one. Its client listeners are suspended then, as an operator
+    would do: a balancer would send clients to a broker that knows no user. Seen when nobody knows it and it has itself alone running.
+    Healed as ``join_by_hand`` and ``grow_replicas`` do it, where nobody has done that yet. Gone when each sees each and
+    every quorum queue has a replica there. Source: https://www.rabbitmq.com/docs/3.13/clustering,
+    https://www.rabbitmq.com/docs/3.13/quorum-queues (managing replicas), ``join_discovered_peers`` in rabbit_mnesia.erl.
     """
+    around = links.around(node)
 
     def inject() -> None:
         through.containers.must(through.service, "rabbitmq-queues", "shrink", node.name)
         node.stop_app()
         node.containers.must(node.service, "rabbitmqctl", "reset")
+        links.close_at_once(around)
+        node.start_app()
+        node.containers.must(node.service, "rabbitmqctl", "suspend_listeners")
 
     def is_forgotten() -> bool:
         return all(node.name not in n.view() for n in cluster.others(node))
 
     def heal() -> None:
-        if not node.answers():
-            if is_forgotten():
-                node.containers.must(node.service, "rabbitmqctl", "join_cluster", through.name)
+        links.open_again(around)
+        if is_forgotten():
+            join_by_hand(links, node, through=through)
+        elif not node.answers():
             node.start_app()
-        await_match(
-            lambda: _grown(node, through),
-            bool,
-            what=f"a replica of every quorum queue on {node}",
-            within=seconds(30),
-            every=1,
-            ignore=(HarnessError,),
-            error=ToolFailed,
-        )
+        grow_replicas(node, through, error=ToolFailed)
 
     return Fault(
-        title=f"{node} left by reset",
+        title=f"{node} left by reset and started alone",
         inject=inject,
         heal=heal,
-        in_effect=lambda: is_forgotten() and not node.answers(),
-        is_gone=lambda: _together(cluster) and _has_replicas(node, through),
+        in_effect=lambda: is_forgotten() and running_by_itself(node) == {node.name},
+        is_gone=lambda: all(link.is_clear() for link in around) and _together(cluster) and _has_replicas(node, through),
         within=seconds(15),
         gone_within=seconds(60),
         targets=(node.service,),
     )
+
+
+def join_by_hand(links: Links, node: Node, *, through: Node) -> None:
+    """``stop_app``, ``join_cluster`` to ``through``, ``start_app``, its links opened between: a cluster formed by hand.
+
+    InvariantNotUpheld where a command is refused: a broker that can't be joined again is the stack's.
+    """
+    for words in (("stop_app",), ("join_cluster", through.name), ("start_app",)):
+        if words[0] == "join_cluster":
+            links.open_again(links.around(node))
+        try:
+            said = node.containers.exec(node.service, "rabbitmqctl", *words)
+        except ToolFailed as error:
+            raise InvariantNotUpheld(f"rabbitmqctl {' '.join(words)} on {node} did not end: {error}") from error
+        if said.code != 0:
+            why = (said.err or said.out).strip()
+            raise InvariantNotUpheld(
+                f"rabbitmqctl {' '.join(words)} on {node} ended with {said.code}: {shortened(why)}"
+            )
+
+
+def grow_replicas(node: Node, through: Node, *, error: type[Exception] = InvariantNotUpheld) -> None:
+    """A replica of every quorum queue on the node, said again for 30 s: a change of members may be refused for a moment."""
+    await_match(
+        lambda: _grown(node, through),
+        bool,
+        what=f"a replica of every quorum queue on {node}",
+        within=seconds(30),
+        every=1,
+        ignore=(HarnessError,),
+        error=error,
+    )
+
+
+def running_by_itself(node: Node) -> frozenset[str]:
+    """Whom the broker has running, by its command line: a blank one has lost the harness's own user with all others.
+
+    ToolFailed where it does not tell.
+    """
+    said = node.containers.must(node.service, "rabbitmqctl", "-q", "cluster_status", "--formatter", "json")
+    try:
+        return frozenset(str(name) for name in json.loads(said)["running_nodes"])
+    except (ValueError, KeyError) as error:
+        raise ToolFailed(f"{node} does not tell whom it has running: {said.strip()[:100]!r}") from error
 
 
 def another_cookie(cluster: Cluster, node: Node) -> Fault:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from plays.logs import lines_since
 from pytest_rmqha import clock
@@ -15,8 +15,6 @@ from pytest_rmqha.timeline import Event
 NOTIFY_LOG = "/var/log/keepalived/notify.log"
 NOTICE = re.compile(r"(?P<at>\S+Z) INSTANCE \S+ (?P<state>MASTER|BACKUP|FAULT|STOP) \d+")
 TRANSITION = re.compile(r"Server (?P<server>\S+/\S+) is (?P<state>UP|DOWN)\b")
-SESSION = re.compile(r"\S+:\d+ \[(?P<accepted>[^\]]+)\] \S+ amqp_brokers/\S+ \d+/")
-ACCEPTED = "%d/%b/%Y:%H:%M:%S.%f"
 
 
 @dataclass(frozen=True)
@@ -59,15 +57,6 @@ def seen_transitions(balancer: Balancer, events: tuple[Event, ...]) -> dict[str,
             last[server] = state
             pairs.append((server, state))
     return _in_order(pairs)
-
-
-def sessions_accepted(balancer: Balancer, since: float) -> list[datetime]:
-    """When haproxy accepted each AMQP session that has ended and was logged, in the order of the log; UTC."""
-    found = []
-    for line in lines_since(balancer.containers, balancer.service, since):
-        if match := SESSION.match(line):
-            found.append(datetime.strptime(match["accepted"], ACCEPTED).replace(tzinfo=UTC))
-    return found
 
 
 def _in_order(pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:

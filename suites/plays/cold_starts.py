@@ -5,6 +5,7 @@ B12's objects lie beside the load: a durable and a fleeting one of each, and mes
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from plays.both_kinds import Objects, declare_both_kinds, objects_of
 from plays.lonely_start import Lonely, watched_alone
 from pytest_rmqha import clock
 from pytest_rmqha.cluster import Cluster, Node
-from pytest_rmqha.errors import InvariantNotUpheld, ToolFailed
+from pytest_rmqha.errors import BudgetSpent, ToolFailed
 from pytest_rmqha.faults.cluster import killed_whole, start_in_order, stopped_whole
 from pytest_rmqha.faults.fault import Fault
 from pytest_rmqha.lease import Stage
@@ -29,12 +30,14 @@ NO_PROMISE = ("transient.durable", "persistent.fleeting")
 class ColdStart:
     """``whole_after``: seconds from the start to a whole cluster. ``arrived``: stream -> (confirmed before, delivered after).
 
+    ``durable``: the queues that a restart keeps; ``states``: queue -> its state after the restart, "" where it tells none.
     ``objects_*``: node -> what it lists of the durable and fleeting ones; a binding is ``exchange→queue``.
     """
 
     history: History
     whole_after: float
-    not_running_after: tuple[str, ...]
+    durable: frozenset[str]
+    states: dict[str, str]
     arrived: dict[str, tuple[int, int]]
     objects_before: dict[str, Objects]
     objects_after: dict[str, Objects]
@@ -67,13 +70,14 @@ def everything_stops_and_starts_at_once(stage: Stage) -> ColdStart:
         with stage.chaos.inject(_stopped_at_once(cluster)):
             pass
         whole = _since_the_start(stage)
-        unready = await_every_queue_running(cluster)
+        states = states_of_queues(cluster)
         after = _objects_by_node(cluster)
         for queue in ("durable.queue", parked):
             workload.wire.ask("consume", role=f"c.{queue}", queue=queue)
     arrived = {s.name: (s.confirmed.count(), s.delivered.count()) for s in workload.history.streams}
     workload.leave_out(lambda stream: stream in NO_PROMISE)
-    return ColdStart(workload.history, whole, unready, arrived, before, after)
+    durable = frozenset({*workload.queues, "durable.queue", parked})
+    return ColdStart(workload.history, whole, durable, states, arrived, before, after)
 
 
 def everything_is_killed_and_one_starts_alone(stage: Stage) -> OneAlone:
@@ -81,7 +85,7 @@ def everything_is_killed_and_one_starts_alone(stage: Stage) -> OneAlone:
     workload = _load(stage, others[0])
 
     with workload.running():
-        _await_named(stage.cluster, "quorum.load")
+        await_named(stage.cluster, "quorum.load")
         with stage.chaos.inject(_killed_with_one_first(stage.cluster, first)):
             started = clock.now()
             start_in_order((first,))
@@ -90,7 +94,7 @@ def everything_is_killed_and_one_starts_alone(stage: Stage) -> OneAlone:
     return OneAlone(workload.history, lonely, whole)
 
 
-def _await_named(cluster: Cluster, queue: str) -> None:
+def await_named(cluster: Cluster, queue: str) -> None:
     """Every member's name is in Ra's file: a member that is killed before comes back as a new and empty one (observations)."""
     name = f"{cluster.vhost}_{queue}"
     await_match(
@@ -133,21 +137,28 @@ def _objects_by_node(cluster: Cluster) -> dict[str, Objects]:
     return {str(node): objects_of(node, cluster.vhost) for node in cluster.nodes}
 
 
-def await_every_queue_running(cluster: Cluster) -> tuple[str, ...]:
-    """Names of the queues in the scenario's vhost that do not run, once there are none; a queue may still be starting."""
+def states_of_queues(cluster: Cluster) -> dict[str, str]:
+    """What each queue in the scenario's vhost says of itself, once all run, or as it was after 30 s: one may still be starting.
 
-    def not_running() -> tuple[str, ...]:
-        found = cluster.any_answering().api.queues(cluster.vhost)
-        return tuple(str(q["name"]) for q in found if q.get("state", "running") != "running")
+    "" is a queue that tells no state: a quorum queue that nobody leads tells none (observations), and a classic one that has
+    not spoken since the restart. Empty where nobody answered.
+    """
+    states: dict[str, str] = {}
 
-    return await_match(
-        not_running,
-        lambda names: not names,
-        what="every queue running",
-        within=seconds(30),
-        ignore=(ToolFailed,),
-        error=InvariantNotUpheld,
-    )
+    def look() -> dict[str, str]:
+        nonlocal states
+        states = {str(q["name"]): str(q.get("state") or "") for q in cluster.any_answering().api.queues(cluster.vhost)}
+        return states
+
+    with contextlib.suppress(BudgetSpent):
+        await_match(
+            look,
+            lambda seen: bool(seen) and set(seen.values()) == {"running"},
+            what="every queue running",
+            within=seconds(30),
+            ignore=(ToolFailed, KeyError),
+        )
+    return states
 
 
 def _since_the_start(stage: Stage) -> float:

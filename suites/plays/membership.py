@@ -1,32 +1,50 @@
-"""One broker leaves the cluster and is joined again by hand; one comes back with a cookie that its peers refuse."""
+"""One broker leaves, runs alone and is joined again by hand; one comes back with a cookie that its peers refuse."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from plays.logs import lines_since
+from plays.lonely_start import DISTRIBUTION, EPMD, WAITING, listens_on
 from pytest_rmqha import clock
 from pytest_rmqha.cluster import Cluster, Node
 from pytest_rmqha.errors import BudgetSpent, InvariantNotUpheld, ToolFailed
-from pytest_rmqha.faults.membership import another_cookie, left_by_reset
+from pytest_rmqha.faults.membership import (
+    another_cookie,
+    grow_replicas,
+    join_by_hand,
+    left_by_reset,
+    running_by_itself,
+)
 from pytest_rmqha.lease import Stage
 from pytest_rmqha.waiting import await_match, seconds
 from pytest_rmqha.workload.history import History
 from pytest_rmqha.workload.workload import Workload
 
 REFUSAL = "rejected. Invalid challenge reply"
+KEPT_OUT = 35.0
+"""Seconds since its start for which a refused broker may not serve, unless its log says before that it waits.
+
+An ordinary boot serves within 15 s. The 70 s of ``lonely_start`` are for peers that are dead, each of which is dialled
+several times, 7 s a try; a peer that refuses the cookie answers at once.
+"""
 Names = frozenset[str]
 
 
 @dataclass(frozen=True)
 class Rejoined:
-    """Nodes by Erlang name. ``members_*``: node -> whom it knows as members; ``copies_*``: queue -> where its replicas are."""
+    """Nodes by Erlang name. ``members_*``: node -> whom it knows as members; ``copies_*``: queue -> where its replicas are.
+
+    ``alone``: whom the leaver itself had running after ``reset`` and ``start_app``. ``joined_after``: seconds from the first
+    command of joining until each sees each running and every queue has its replicas in sync.
+    """
 
     history: History
     leaver: str
     everybody: Names
     members_before: dict[str, Names]
     members_while_out: dict[str, Names]
+    alone: Names
     members_after: dict[str, Names]
     copies_before: dict[str, Names]
     copies_while_out: dict[str, Names]
@@ -42,7 +60,24 @@ class Refused:
     stranger: str
     said: dict[str, str]
     running: dict[str, Names]
-    stranger_served: bool
+    kept_out: KeptOut
+
+
+@dataclass(frozen=True)
+class KeptOut:
+    """``served``: the stranger's ports beside those of the cluster, at any of the ``looks``. ``waits``: its log says so.
+
+    ``lasted``: seconds from its start to the last look.
+    """
+
+    served: frozenset[int] = frozenset()
+    looks: int = 0
+    waits: bool = False
+    lasted: float = 0.0
+
+    @property
+    def is_certain(self) -> bool:
+        return self.looks > 0 and (self.waits or self.lasted >= KEPT_OUT)
 
 
 def a_broker_leaves_by_reset_and_is_joined_again_by_hand(stage: Stage) -> Rejoined:
@@ -52,13 +87,16 @@ def a_broker_leaves_by_reset_and_is_joined_again_by_hand(stage: Stage) -> Rejoin
     before, copies_before = _members(cluster.nodes), _copies(cluster, workload.queues)
 
     with workload.running():
-        with stage.chaos.inject(left_by_reset(cluster, leaver, through=keeper)):
+        with stage.chaos.inject(left_by_reset(cluster, stage.links, leaver, through=keeper)):
             workload.await_progress(within=seconds(15))
-            while_out = _members((keeper, third))
+            while_out, alone = _members((keeper, third)), running_by_itself(leaver)
             copies_while_out = _await_copies(cluster, workload.queues, without=leaver)
-        joined_after = clock.now() - next(e.at for e in stage.events if e.kind == "fault.healed")
-        for queue in workload.queues:
-            cluster.await_synced(queue, copies=len(cluster.nodes))
+            began = clock.now()
+            join_by_hand(stage.links, leaver, through=keeper)
+            _await_together(cluster)
+            grow_replicas(leaver, keeper)
+            _await_everywhere(cluster, workload.queues)
+            joined_after = clock.now() - began
         after, copies_after = _members(cluster.nodes), _copies(cluster, workload.queues)
     return Rejoined(
         workload.history,
@@ -66,6 +104,7 @@ def a_broker_leaves_by_reset_and_is_joined_again_by_hand(stage: Stage) -> Rejoin
         frozenset(n.name for n in cluster.nodes),
         before,
         while_out,
+        alone,
         after,
         copies_before,
         copies_while_out,
@@ -79,20 +118,37 @@ def a_broker_comes_back_with_another_cookie(stage: Stage) -> Refused:
     workload = _load_led_by(keeper, stage)
 
     with workload.running(), stage.chaos.inject(another_cookie(stage.cluster, stranger)):
-        since = next(e.at for e in stage.events if e.kind == "fault.injected")
-        said = _await_refusals(stranger, (keeper, third), since)
+        injected = next(e for e in stage.events if e.kind == "fault.injected")
+        said = _await_refusals(stranger, (keeper, third), injected.at)
         workload.await_progress(within=seconds(15))
+        kept_out = watched_outside(stranger, injected.at + float(str(injected.data["took"])))
         running = {str(n): n.running_peers() for n in (keeper, third)}
-        served = _ever_serves(stranger)
-    return Refused(workload.history, stranger.name, said, running, served)
+    return Refused(workload.history, stranger.name, said, running, kept_out)
 
 
-def _ever_serves(node: Node) -> bool:
-    """Does it within twice the time that a boot takes? Just after the start nobody could."""
+def watched_outside(node: Node, since: float) -> KeptOut:
+    """Watch a refused broker that was started at ``since`` (monotonic seconds) until it says that it waits, or serves, or 35 s
+    are over. A look that fails is no look."""
+    seen = KeptOut()
+
+    def look() -> KeptOut:
+        nonlocal seen
+        ports, at = listens_on(node), clock.now()
+        waits = any(WAITING in line for line in lines_since(node.containers, node.service, since))
+        seen = KeptOut(seen.served | (ports - {EPMD, DISTRIBUTION}), seen.looks + 1, waits, at - since)
+        return seen
+
     try:
-        return await_match(node.answers, bool, what=f"{node} serving", within=seconds(15), every=0.5)
+        return await_match(
+            look,
+            lambda kept: kept.is_certain or bool(kept.served),
+            what=f"{node} kept out",
+            within=seconds(KEPT_OUT + 20),
+            every=0.5,
+            ignore=(ToolFailed,),
+        )
     except BudgetSpent:
-        return False
+        return seen
 
 
 def _load_led_by(home: Node, stage: Stage) -> Workload:
@@ -113,6 +169,32 @@ def _await_copies(cluster: Cluster, queues: tuple[str, ...], *, without: Node) -
         lambda found: not any(without.name in members for members in found.values()),
         what=f"no replica listed on {without}, which has left",
         within=seconds(15),
+        ignore=(ToolFailed, KeyError),
+        error=InvariantNotUpheld,
+    )
+
+
+def _await_together(cluster: Cluster) -> None:
+    """Each sees each running."""
+    everybody = frozenset(n.name for n in cluster.nodes)
+    await_match(
+        lambda: {str(n): n.running_peers() for n in cluster.nodes},
+        lambda views: all(view == everybody for view in views.values()),
+        what="every node running in the view of every node, after it was joined by hand",
+        within=seconds(60),
+        ignore=(ToolFailed,),
+        error=InvariantNotUpheld,
+    )
+
+
+def _await_everywhere(cluster: Cluster, queues: tuple[str, ...]) -> None:
+    """Each queue has a replica on every node, in sync."""
+    everybody = frozenset(n.name for n in cluster.nodes)
+    await_match(
+        lambda: {queue: cluster.replicas(queue) for queue in queues},
+        lambda found: all(r.members == everybody and r.in_sync >= everybody for r in found.values()),
+        what="a replica of every queue on every node, in sync, after one was joined by hand",
+        within=seconds(30),
         ignore=(ToolFailed, KeyError),
         error=InvariantNotUpheld,
     )

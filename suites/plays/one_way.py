@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
+import math
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,13 +13,19 @@ from pytest_rmqha.cluster import Node
 from pytest_rmqha.errors import BudgetSpent
 from pytest_rmqha.faults.network import one_way_cut
 from pytest_rmqha.lease import Stage
-from pytest_rmqha.waiting import Budget, await_match, seconds
+from pytest_rmqha.waiting import await_match, seconds
 from pytest_rmqha.workload.history import History
+
+LOOKED_ON = 6.0
+"""Seconds after the first pause: the other one of the pair follows within 5 s, and a third would be one too many."""
 
 
 @dataclass(frozen=True)
 class OneWay:
-    """``swallowed``: link -> what stands on each of its proxies. Times in seconds after the cut, ``served_again_after`` after healing."""
+    """``swallowed``: link -> what stands on each of its proxies. Times in seconds after the cut, ``served_again_after`` after healing.
+
+    ``noticed_after`` is infinite where nobody paused. ``paused``: who refused clients at any look until the cut was mended.
+    """
 
     history: History
     speaker: str
@@ -42,10 +48,8 @@ def what_one_broker_says_to_another_is_swallowed(stage: Stage) -> OneWay:
                 str(link): tuple(toxic for proxy in link.proxies for toxic in link.server.toxics(proxy))
                 for link in stage.links.between(speaker, listener)
             }
-            paused = _await_paused(stage, 1, seconds(25))
-            noticed_after = clock.now() - cut_at
-            with contextlib.suppress(BudgetSpent):
-                paused = _await_paused(stage, 2, seconds(5))
+            noticed_after = _await_noticed(stage, cut_at)
+            paused = _all_that_pause(stage) if math.isfinite(noticed_after) else frozenset()
         healed = max(e.at for e in stage.events if e.kind == "fault.healed")
         workload.await_progress(within=seconds(30))
     served = served_again_after(workload.history, healed)
@@ -53,14 +57,31 @@ def what_one_broker_says_to_another_is_swallowed(stage: Stage) -> OneWay:
     return OneWay(workload.history, *names, swallowed, noticed_after, paused, served)
 
 
-def _await_paused(stage: Stage, least: int, within: Budget) -> frozenset[str]:
-    """Brokers that refuse clients, at least so many: pause_minority closes every listener."""
-    return await_match(
-        lambda: frozenset(str(n) for n in stage.cluster.nodes if not _takes_clients(n)),
-        lambda paused: len(paused) >= least,
-        what=f"{least} of the brokers paused",
-        within=within,
-    )
+def _await_noticed(stage: Stage, cut_at: float) -> float:
+    """Seconds from the cut until a broker refuses clients: pause_minority closes every listener. Infinite if none does."""
+    try:
+        await_match(lambda: _refusing(stage), bool, what="a broker paused", within=seconds(30))
+    except BudgetSpent:
+        return math.inf
+    return clock.now() - cut_at
+
+
+def _all_that_pause(stage: Stage) -> frozenset[str]:
+    """Whoever refuses clients at any look in the next 6 s, the last one just before the cut is mended."""
+    paused: set[str] = set()
+    until = clock.now() + LOOKED_ON
+
+    def look() -> float:
+        began = clock.now()
+        paused.update(_refusing(stage))
+        return began
+
+    await_match(look, lambda at: at >= until, what="what the cut leads to", within=seconds(LOOKED_ON + 30))
+    return frozenset(paused)
+
+
+def _refusing(stage: Stage) -> frozenset[str]:
+    return frozenset(str(n) for n in stage.cluster.nodes if not _takes_clients(n))
 
 
 def _takes_clients(node: Node) -> bool:

@@ -82,16 +82,25 @@ def the_link_of_a_pair_is_cut(stage: Stage) -> PartialPartition:
 
     with workload.running():
         with stage.chaos.inject(pair_cut(stage.cluster, stage.links, a, b)):
-            paused = await_match(
-                lambda: frozenset(str(n) for n in stage.cluster.nodes if not n.answers()),
-                lambda p: len(p) >= 2,
-                what=f"the minority views of {a} and {b} paused",
-                within=seconds(15),
-            )
+            paused = _paused(stage, at_least=2)
         healed = max(e.at for e in stage.events if e.kind == "fault.healed")
         workload.await_progress(within=seconds(30))
     served = served_again_after(workload.history, healed)
     return PartialPartition(workload.history, (str(a), str(b)), paused, served)
+
+
+def _paused(stage: Stage, at_least: int) -> frozenset[str]:
+    """Who does not answer, once so many do not, or after 15 s; whether it is enough is the scenario's verdict."""
+
+    def refusing() -> frozenset[str]:
+        return frozenset(str(node) for node in stage.cluster.nodes if not node.answers())
+
+    try:
+        return await_match(
+            refusing, lambda nodes: len(nodes) >= at_least, what=f"{at_least} brokers paused", within=seconds(15)
+        )
+    except BudgetSpent:
+        return refusing()
 
 
 def served_again_after(history: History, healed: float) -> float:

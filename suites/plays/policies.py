@@ -14,7 +14,7 @@ from pytest_rmqha.replicas import Replicas
 from pytest_rmqha.waiting import await_match, seconds
 from pytest_rmqha.workload.history import History
 
-POLICY, OLD, NEW = "replicas", "mirrored.later", "mirrored.from-birth"
+POLICY, OLD, NEW, BORN = "replicas", "mirrored.later", "mirrored.from-birth", "mirrored.born-under"
 PATTERN = r"^mirrored\."
 
 
@@ -29,7 +29,10 @@ class Step:
 
 @dataclass(frozen=True)
 class Seen:
-    """``replicas``: step -> queue -> replicas once they followed; ``progressed``: steps after which the load moved on."""
+    """``replicas``: step -> queue -> replicas once they followed; ``progressed``: steps after which the load moved on.
+
+    ``born``: step -> replicas of the queue that was declared in it, under the load and after the policy.
+    """
 
     history: History
     home: str
@@ -38,6 +41,7 @@ class Seen:
     before: Replicas
     at_birth: Replicas
     replicas: Mapping[str, Mapping[str, Replicas]]
+    born: Mapping[str, Replicas]
     progressed: tuple[str, ...]
 
 
@@ -59,14 +63,18 @@ def mirroring_policies_are_set_changed_and_removed(stage: Stage) -> Seen:
     )
     workload = stage.workload(OLD, NEW)
     followed: dict[str, dict[str, Replicas]] = {}
+    born: dict[str, Replicas] = {}
     progressed: list[str] = []
     with workload.running():
-        for step in steps:
+        for number, step in enumerate(steps):
             _put(stage, step)
             followed[step.title] = {q: _await_followed(stage, step.title, q, step.wanted) for q in workload.queues}
+            fresh = cluster.declare(f"{BORN}-{number}")
+            born[step.title] = _await_followed(stage, step.title, fresh, step.wanted)
             workload.await_progress(within=seconds(15))
             progressed.append(step.title)
-    return Seen(workload.history, home.name, third.name, second.name, before, at_birth, followed, tuple(progressed))
+    names = (home.name, third.name, second.name)
+    return Seen(workload.history, *names, before, at_birth, followed, born, tuple(progressed))
 
 
 def _nodes(title: str, *names: str) -> Step:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from plays.both_kinds import Objects, declare_both_kinds, objects_of
-from plays.cold_starts import await_every_queue_running
+from plays.cold_starts import await_named, states_of_queues
 from pytest_rmqha.cluster import Cluster, Node
 from pytest_rmqha.faults.fault import Fault
 from pytest_rmqha.faults.node import app_stopped, killed, restarted, stopped
@@ -24,7 +24,8 @@ NO_PROMISE = ("transient.durable", "persistent.fleeting")
 class Seen:
     """``arrived``: stream -> (confirmed before, delivered after). ``fleeting_queue``: this broker takes one.
 
-    ``objects_*``: what it lists of the durable and fleeting ones.
+    ``objects_*``: what it lists of the durable and fleeting ones. ``durable``: the queues that a restart keeps; ``states``:
+    queue -> its state afterwards, "" where it tells none.
     """
 
     history: History
@@ -32,6 +33,8 @@ class Seen:
     objects_before: Objects
     objects_after: Objects
     fleeting_queue: bool
+    durable: frozenset[str]
+    states: dict[str, str]
 
 
 def the_only_broker_is_stopped(stage: Stage) -> Seen:
@@ -64,17 +67,20 @@ def _through(stage: Stage, strike: Callable[[Cluster, Node], Fault]) -> Seen:
     workload.publish_some(parked, PERSISTENT, stream="persistent.quorum")
     workload.publish_some(parked, TRANSIENT, stream="transient.quorum", persistent=False)
     before = objects_of(only, vhost)
+    if strike is killed:  # a broker that stops in good order closes Ra's file itself
+        await_named(stage.cluster, parked)
 
     with workload.running():
         with stage.chaos.inject(strike(stage.cluster, only)):
             pass
-        await_every_queue_running(stage.cluster)
+        states = states_of_queues(stage.cluster)
         after = objects_of(only, vhost)
         for queue in ("durable.queue", parked):
             workload.wire.ask("consume", role=f"c.{queue}", queue=queue)
     arrived = {s.name: (s.confirmed.count(), s.delivered.count()) for s in workload.history.streams}
     workload.leave_out(lambda stream: stream in NO_PROMISE)
-    return Seen(workload.history, arrived, before, after, takes_fleeting)
+    durable = frozenset({*workload.queues, "durable.queue", parked})
+    return Seen(workload.history, arrived, before, after, takes_fleeting, durable, states)
 
 
 def takes_a_fleeting_queue(node: Node) -> bool:

@@ -2,16 +2,19 @@
 
 The ways of the how-to: a list of brokers, a name with a short time to live, and the VIP. In the load client both names are
 lines of /etc/hosts: the list has every broker's address, the victim's first; the other name has one address, which is
-exchanged when the balancers have the dead broker DOWN, as a monitor with the same checks would do.
+exchanged when the balancers have the dead broker DOWN, as a monitor with the same checks would do, or after 8 s. How long
+the balancers take is V11's promise: here nobody waits for a slower one, or its delay would be the clients'.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from plays.placing import someone_on
+from pytest_rmqha import clock
 from pytest_rmqha.cluster import Cluster, Node
-from pytest_rmqha.errors import InvariantNotUpheld, NoVerdict, ToolFailed
+from pytest_rmqha.errors import BudgetSpent, NoVerdict, ToolFailed
 from pytest_rmqha.faults.node import killed
 from pytest_rmqha.lease import Stage
 from pytest_rmqha.outside import Containers
@@ -23,19 +26,22 @@ CLIENT = "rmqha-client"
 LIST, NAME = "brokers.rmqha", "broker.rmqha"
 BY_LIST, BY_NAME, BY_VIP = "by a list of brokers", "by a name with a short time to live", "by the VIP"
 MOST_CONSUMERS = 12
+MONITOR = seconds(8)
 QUEUE = "ha.consumed"
 
 
 @dataclass(frozen=True)
 class WaysBack:
-    """``back_after``: way -> seconds from the kill to the first confirm on the new connection.
+    """``back_after``: way -> seconds from the kill to the first confirm on the new connection; infinite if there was none.
 
-    ``consumers_*``: what the broker counts on the queue, once it agrees with how many there are (``wanted``) or gave up;
-    ``returned``: the consumer that was on the dead broker; ``delivered_again_after``: seconds from the kill.
+    ``name_changed_after``: seconds from the kill until the short-lived name led elsewhere. ``consumers_*``: what the broker
+    counts on the queue, once it agrees with how many there are (``wanted``), or at last. ``returned``: the consumer that was
+    on the dead broker; ``delivered_again_after``: seconds from the kill, infinite if nothing came.
     """
 
     history: History
     back_after: dict[str, float]
+    name_changed_after: float
     on_victim_before: dict[str, bool]
     returned: str
     wanted: int
@@ -61,6 +67,7 @@ def the_clients_broker_is_killed(stage: Stage) -> WaysBack:
                 killed_at = next(e.at for e in stage.events if e.kind == "fault.injected")
                 _await_down(stage, victim)
                 _resolve(containers, {LIST: (victim, keeper, third), NAME: (keeper,)})
+                changed_at = clock.now()
                 back = _await_events(stage, "first_confirm", tuple(ways.values()), killed_at)
                 again = _await_events(stage, "first_delivery", (consumer,), killed_at)
             workload.await_progress(within=seconds(15))
@@ -70,6 +77,7 @@ def the_clients_broker_is_killed(stage: Stage) -> WaysBack:
     return WaysBack(
         workload.history,
         {way: back[stream] - killed_at for way, stream in ways.items()},
+        changed_at - killed_at,
         on_victim,
         consumer,
         wanted,
@@ -127,29 +135,39 @@ def _consumer_on(victim: Node, workload: Workload, cluster: Cluster) -> tuple[st
 
 
 def _await_consumers(cluster: Cluster, wanted: int) -> int:
-    """What the broker counts on the queue, once that is what is there: a zombie would stay counted."""
-    return await_match(
-        lambda: int(cluster.any_answering().api.queue(cluster.vhost, QUEUE).get("consumers", -1)),
-        lambda count: count == wanted,
-        what=f"exactly {wanted} consumers on {QUEUE}",
-        within=seconds(25),
-        ignore=(ToolFailed, KeyError),
-        error=InvariantNotUpheld,
-    )
+    """What the broker counts on the queue, once that is what is there, or at last: a zombie would stay counted."""
+
+    def ask() -> int:
+        return int(cluster.any_answering().api.queue(cluster.vhost, QUEUE).get("consumers", -1))
+
+    try:
+        return await_match(
+            ask,
+            lambda count: count == wanted,
+            what=f"exactly {wanted} consumers on {QUEUE}",
+            within=seconds(25),
+            ignore=(ToolFailed, KeyError),
+        )
+    except BudgetSpent:
+        return ask()
 
 
-def _await_down(stage: Stage, node: Node) -> None:
-    await_match(
-        lambda: [b for b in stage.balancers if "UP" in b.sees(node)],
-        lambda still: not still,
-        what=f"{node} DOWN on every balancer",
-        within=seconds(10),
-        error=InvariantNotUpheld,
-    )
+def _await_down(stage: Stage, node: Node) -> bool:
+    """Was it DOWN on every balancer in time? A page that does not answer says neither."""
+    try:
+        await_match(
+            lambda: [b.sees(node) for b in stage.balancers],
+            lambda pages: all(page == {"DOWN"} for page in pages),
+            what=f"{node} DOWN on every balancer",
+            within=MONITOR,
+        )
+    except BudgetSpent:
+        return False
+    return True
 
 
 def _await_events(stage: Stage, kind: str, clients: tuple[str, ...], since: float) -> dict[str, float]:
-    """client -> when it first said so after ``since``."""
+    """client -> when it first said so after ``since``; infinite if it did not in time."""
 
     def ask() -> dict[str, float]:
         found: dict[str, float] = {}
@@ -158,10 +176,13 @@ def _await_events(stage: Stage, kind: str, clients: tuple[str, ...], since: floa
                 found.setdefault(event.subject, event.at)
         return found
 
-    return await_match(
-        ask,
-        lambda found: set(found) == set(clients),
-        what=f"{kind} of {', '.join(clients)} after the kill",
-        within=seconds(20),
-        error=InvariantNotUpheld,
-    )
+    try:
+        found = await_match(
+            ask,
+            lambda found: set(found) == set(clients),
+            what=f"{kind} of {', '.join(clients)} after the kill",
+            within=seconds(20),
+        )
+    except BudgetSpent:
+        found = ask()
+    return {client: found.get(client, math.inf) for client in clients}

@@ -9,6 +9,7 @@ import base64
 import re
 from dataclasses import dataclass
 
+from plays.logins import logged_in
 from plays.lonely_start import Lonely, watched_alone
 from pytest_rmqha import clock
 from pytest_rmqha.cluster import Node
@@ -27,8 +28,9 @@ A_BINARY = re.compile(r'<<(?:"([A-Za-z0-9+/=]*)")?>>')
 class Seen:
     """``left``: messages by parked queue after the restart. ``whole_after``: seconds from the last start to a whole cluster.
 
-    ``names``: the one set at run time, then what each node and the VIP say after the restart. ``configured_names``: what the
-    brokers' own configuration calls the cluster, which RabbitMQ sets again at every boot; empty where it says nothing.
+    ``names``: the one set at run time, then what each node and the VIP say after the restart, empty where the VIP lets nobody
+    in. ``configured_names``: what the brokers' own configuration calls the cluster, which RabbitMQ sets again at every boot;
+    empty where it says nothing.
     """
 
     history: History
@@ -49,7 +51,8 @@ def the_last_stopped_starts_first(stage: Stage) -> Seen:
 
     workload, _, left, whole = _through(stage, stopped_whole(stage.cluster, stop=(a, b, c), start=(c, b, a)))
 
-    names = (*(str(n.api.get("cluster-name")["name"]) for n in stage.cluster.nodes), stage.name_through_the_vip())
+    said = [str(node.api.get("cluster-name")["name"]) for node in stage.cluster.nodes]
+    names = (*said, *sorted(logged_in(stage, clock.now()).names or {""}))
     stage.cluster.any_answering().api.ask("PUT", "cluster-name", {"name": original})
     return Seen(workload.history, left, whole, names=(name, *names), configured_names=configured)
 

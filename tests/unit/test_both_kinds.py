@@ -85,7 +85,12 @@ def seen_of(suite: Any, **changes: Any) -> Any:
         "loaded": (500, 500),
     }
     before = kept | {f"fleeting.{n}" for n in range(5)}
-    return replace(suite("plays.single_mode").Seen(None, arrived, before, kept, True), **changes)
+    durable = frozenset({"durable.queue", "quorum.parked", "loaded"})
+    states = dict.fromkeys(durable, "running")
+    return replace(suite("plays.single_mode").Seen(None, arrived, before, kept, True, durable, states), **changes)
+
+
+HELD, BROKEN = Outcome.HELD, Outcome.BROKEN
 
 
 def outcomes(suite: Any, seen: Any) -> list[Outcome]:
@@ -93,7 +98,7 @@ def outcomes(suite: Any, seen: Any) -> list[Outcome]:
 
 
 def test_the_table_of_the_single_mode_holds(suite: Any) -> None:
-    assert outcomes(suite, seen_of(suite)) == [Outcome.HELD, Outcome.HELD]
+    assert outcomes(suite, seen_of(suite)) == [HELD, HELD, HELD]
 
 
 def test_without_fleeting_queues_the_rest_of_the_table_holds(suite: Any) -> None:
@@ -102,14 +107,14 @@ def test_without_fleeting_queues_the_rest_of_the_table_holds(suite: Any) -> None
     before = frozenset({*seen.objects_after, "fleeting.exchange", "fleeting.exchange→durable.queue"})
     seen = replace(seen, arrived=without, objects_before=before, fleeting_queue=False)
 
-    assert outcomes(suite, seen) == [Outcome.HELD, Outcome.HELD]
+    assert outcomes(suite, seen) == [HELD, HELD, HELD]
 
 
 def test_an_object_too_few_or_too_many_is_broken(suite: Any) -> None:
     kept = suite("plays.both_kinds").KEPT
 
-    assert outcomes(suite, seen_of(suite, objects_after=kept - {"durable.queue"})) == [Outcome.BROKEN, Outcome.HELD]
-    assert outcomes(suite, seen_of(suite, objects_after=kept | {"fleeting.queue"})) == [Outcome.BROKEN, Outcome.HELD]
+    assert outcomes(suite, seen_of(suite, objects_after=kept - {"durable.queue"})) == [BROKEN, HELD, HELD]
+    assert outcomes(suite, seen_of(suite, objects_after=kept | {"fleeting.queue"})) == [BROKEN, HELD, HELD]
 
 
 @pytest.mark.parametrize(
@@ -119,7 +124,16 @@ def test_an_object_too_few_or_too_many_is_broken(suite: Any) -> None:
 def test_a_message_too_few_or_too_many_is_broken(suite: Any, stream: str, counts: tuple[int, int]) -> None:
     seen = seen_of(suite)
 
-    assert outcomes(suite, replace(seen, arrived={**seen.arrived, stream: counts})) == [Outcome.HELD, Outcome.BROKEN]
+    assert outcomes(suite, replace(seen, arrived={**seen.arrived, stream: counts})) == [HELD, BROKEN, HELD]
+
+
+@pytest.mark.parametrize("state", ["", "down", None])
+def test_a_queue_that_does_not_run_tells_no_state_or_is_missing_is_broken(suite: Any, state: str | None) -> None:
+    states = {"durable.queue": "running", "loaded": "running", "quorum.parked": state}
+    seen = seen_of(suite, states={name: told for name, told in states.items() if told is not None})
+
+    assert outcomes(suite, seen) == [HELD, HELD, BROKEN]
+    assert "not running ['quorum.parked']" in suite("test_4_single_mode").what_it_keeps(seen)[-1].reason
 
 
 def test_what_was_not_there_before_is_no_verdict(suite: Any) -> None:
@@ -128,6 +142,8 @@ def test_what_was_not_there_before_is_no_verdict(suite: Any) -> None:
         outcomes(suite, replace(seen, arrived={**seen.arrived, "transient.durable": (0, 0)}))
     with pytest.raises(NoVerdict, match="it had"):
         outcomes(suite, replace(seen, objects_before=seen.objects_after))
+    with pytest.raises(NoVerdict, match=r"0 of 100 of persistent\.fleeting were confirmed"):
+        outcomes(suite, replace(seen, arrived={**seen.arrived, "persistent.fleeting": (0, 0)}))
 
 
 # the cluster's name

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import json
 from contextlib import nullcontext
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -190,9 +192,31 @@ def test_what_is_declared_and_not_there_is_named(play: Any) -> None:
         "queues": [{"name": "ha.orders", "vhost": "orders", "durable": False}],
     }
 
-    missing = list(play("declared")._missing([body], world.nodes[0]))
+    text = json.dumps(body, indent=1)
+    place = {name: text.splitlines().index(f'   "name": "{name}",') + 1 for name in ("app", "ha.orders")}
+    declares = play("declared").Declares(Path("/mine/definitions.json"), text)
 
-    assert missing == ["users: name app", "queues: name ha.orders, vhost orders, durable False"]
+    missing = list(play("declared")._missing([declares], world.nodes[0]))
+
+    assert missing == [
+        f"users: name app (/mine/definitions.json:{place['app']})",
+        f"queues: name ha.orders, vhost orders, durable False (/mine/definitions.json:{place['ha.orders']})",
+    ]
+
+
+def test_the_place_of_what_is_declared_is_in_its_section_and_on_its_line(play: Any) -> None:
+    lines = (
+        '{"vhosts": [{"name": "app"}],',
+        ' "users": [{"name": "app"}],',
+        ' "queues": [{"name": "q", "vhost": "/"},',
+        '            {"name": "q", "vhost": "app"}]}',
+    )
+    declares = play("declared").Declares(Path("d.json"), "\n".join(lines))
+
+    assert declares.place_of("users", ["app"]) == "d.json:2"
+    assert declares.place_of("queues", ["q", "app"]) == "d.json:4"
+    assert declares.place_of("queues", ["q", "/"]) == "d.json:3"
+    assert declares.place_of("queues", ["none"]) == "d.json"
 
 
 @pytest.mark.parametrize(

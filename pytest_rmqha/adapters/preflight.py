@@ -26,6 +26,7 @@ from pytest_rmqha.config.preflight import (
     Finding,
     across,
     broker_said,
+    files_said,
     haproxy_said,
     keepalived_said,
     missing_paths,
@@ -39,7 +40,7 @@ MARK = "@@rmqha"
 LIMIT = 60.0
 CHECKS: Mapping[str, tuple[str, ...]] = {
     "broker": ("paths", "scripts", "broker"),
-    "balancer": ("paths", "scripts", "haproxy", "keepalived"),
+    "balancer": ("paths", "scripts", "files", "haproxy", "keepalived"),
 }
 STAND_INS = (
     FileToPut("/etc/keepalived/auth_pass.conf", b"auth_pass preflig\n", 0o600),
@@ -54,6 +55,7 @@ mkdir -p /run/haproxy
 ip link show eth0 >/dev/null 2>&1 || ip link add eth0 type dummy 2>/dev/null || ip link add eth0 type veth peer name rmqha0
 ip link set eth0 up 2>/dev/null; ip addr add "$ADDRESS" dev eth0 2>/dev/null
 step version keepalived --version
+step files ulimit -Hn
 step haproxy haproxy_check
 step keepalived keepalived -t -f /etc/keepalived/keepalived.conf
 """
@@ -242,6 +244,8 @@ def read(role: str, member: str, output: str, files: Files) -> list[Finding]:
             found += missing_paths(files, {row[1]: row[0] for row in rows if len(row) == 2})
         elif name == "scripts":
             found += script_said(said) + with_carriage_returns(files)
+        elif name == "files":
+            found += files_said(said.strip(), files)
         elif name == "broker":
             found += broker_said(rows, files)
         elif code < 126:

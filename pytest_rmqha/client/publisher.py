@@ -22,6 +22,7 @@ from .wire import event
 
 TICK = 0.02
 CONFIRM_TIMEOUT = 8.0
+FAREWELL = 2.0  # seconds for the broker to answer a close
 LONGEST, GRACE = 900.0, 30.0
 MOST = 2_000_000
 
@@ -112,6 +113,10 @@ class Publisher(threading.Thread):
 
     @staticmethod
     def _close_inside(connection: Any) -> None:
+        """Of one that is closing already the loop goes on for 2 s: a loop that ends before leaves its session to the broker."""
+        if connection.is_closing:
+            connection.ioloop.call_later(FAREWELL, connection.ioloop.stop)
+            return
         try:
             connection.close()
         except Exception:  # a connection that is past closing: the loop ends all the same
@@ -197,7 +202,7 @@ class Publisher(threading.Thread):
         self._gave_up = True
         event("confirm_timeout", self.name, unanswered=len(self._waiting))
         connection = self._connection
-        connection.ioloop.call_later(2, connection.ioloop.stop)
+        connection.ioloop.call_later(FAREWELL, connection.ioloop.stop)
         self._close_inside(connection)
 
     def _block(self, on: bool) -> None:

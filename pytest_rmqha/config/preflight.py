@@ -43,6 +43,10 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
 AGREED: Mapping[str, str] = {"virtual_router_id": "", "advert_int": "1", "auth_pass": ""}
 """What keepalived instances of one VIP have to have alike, and what it is when it isn't said."""
 
+FILES_BESIDE = 100
+"""Open files that haproxy needs beside its connections: listeners, checks, logs, pipes (38 seen with three listeners)."""
+
+_MAXCONN = re.compile(r"\s*maxconn\s+(\d+)")
 _RUNS = re.compile(r"\s*(?:script|notify\w*|misc_path)\s")
 _HAPROXY = re.compile(r"\[(ALERT|WARNING)\][^:]*?\(\d+\) : (?:config : )?(.*)")
 _HAPROXY_PLACE = re.compile(r"(?:parsing )?\[(/[^\]]*?):(\d+)\]\s*:?\s*")
@@ -133,6 +137,34 @@ def keepalived_said(code: int, said: str, version: str) -> list[Finding]:
     if found or code == 0:
         return found
     return [Finding("/etc/keepalived/keepalived.conf", 0, severity, f"ended with {code}", "keepalived -t")]
+
+
+def files_said(most: str, files: Files) -> list[Finding]:
+    """``most``: open files that a container may have at most (``ulimit -Hn``). haproxy needs two for each of its ``maxconn``.
+
+    It starts on a host, where root raises the limit, and not here: that is no fault of the configuration, so it is said
+    before anything starts. Source: haproxy's "Cannot raise FD limit" and compute_ideal_maxconn in src/haproxy.c.
+    """
+    haproxy = named(files, "haproxy.cfg")
+    line, maxconn = _maxconn(haproxy) if haproxy else (0, 0)
+    if haproxy is None or not line or not most.isdigit() or 2 * maxconn + FILES_BESIDE <= int(most):
+        return []
+    text = (
+        f"maxconn {maxconn} needs {2 * maxconn + FILES_BESIDE} open files, and this engine gives a container {most}: raise its own "
+        "limit (LimitNOFILE of docker.service), or try the stack with a smaller maxconn"
+    )
+    return [about(haproxy, line, text, "ulimit -Hn", ERROR)]
+
+
+def _maxconn(haproxy: ConfigFile) -> tuple[int, int]:
+    """(line, value) in the global section; (0, 0) where haproxy chooses it by the limit that it finds."""
+    inside = False
+    for number, line in enumerate(haproxy.lines, 1):
+        if line[:1].strip() and not line.startswith("#"):
+            inside = line.startswith("global")
+        if inside and (stated := _MAXCONN.match(line)):
+            return number, int(stated[1])
+    return 0, 0
 
 
 def broker_said(rows: Iterable[Sequence[str]], files: Files) -> list[Finding]:

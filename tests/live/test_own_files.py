@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 OWN = ROOT / "examples" / "own-files"
 WHOLE_RUN = 600.0
 CHOSEN = "test_0_promises"
+SPARE = "vrrp_instance spare {\n interface em9\n virtual_router_id 88\n virtual_ipaddress {\n 198.18.40.47\n }\n}\n"
 
 
 def test_each_file_passes_its_own_programs_checker() -> None:
@@ -52,7 +53,7 @@ def test_they_run_byte_for_byte_and_promises_judge_them(tmp_path: Path) -> None:
     ("name", "line", "said"),
     [
         ("haproxy.cfg", "listen broken 0.0.0.0:9999\n", "haproxy.cfg:52"),
-        ("lb1/keepalived.conf", "vrrp_instance billing {\n", "keepalived.conf"),
+        ("lb1/keepalived.conf", SPARE, "keepalived.conf"),
         ("rabbitmq.conf", "cluster_partition_handlin = ignore\n", "cluster_partition_handlin"),
         ("definitions.json", "}\n", "definitions.json:"),
     ],

@@ -108,9 +108,7 @@ def on_a_terminal(pytester: pytest.Pytester, *options: str) -> str:
 def test_on_a_terminal_one_line_below_the_reporters(session: Session, pytester: pytest.Pytester) -> None:
     session(SLOW)
     text = on_a_terminal(pytester)
-    assert re.search(
-        r"\x1b7\r\r\n\[1/2 N1\] fault seen in[^|]*… \| awaits a leader, \d+ s left \| .* s left", text
-    )
+    assert re.search(r"\x1b7\r\r\n\[1/2 N1\] fault seen in[^|]*… \| awaits a leader, \d+ s left \| .* s left", text)
     assert text.rindex("\x1b[J") > text.rindex("\x1b8")
     assert "rmqha 1" not in text and "said by the test" not in text
 

@@ -164,7 +164,12 @@ def ended(*parts: tuple[str, int, str]) -> str:
 
 BROKER_FINE = ended(("paths", 0, ""), ("scripts", 0, ""), ("broker", 0, ""))
 BALANCER_FINE = ended(
-    ("paths", 0, ""), ("scripts", 0, ""), ("version", 0, "Keepalived v2.2.7"), ("haproxy", 0, ""), ("keepalived", 0, "")
+    ("paths", 0, ""),
+    ("scripts", 0, ""),
+    ("files", 0, "1048576"),
+    ("version", 0, "Keepalived v2.2.7"),
+    ("haproxy", 0, ""),
+    ("keepalived", 0, ""),
 )
 FILES = {
     "rmq1": [conf("rabbitmq.conf", "/etc/rabbitmq")],

@@ -18,6 +18,7 @@ from pytest_rmqha.config.preflight import (
     Finding,
     across,
     broker_said,
+    files_said,
     haproxy_said,
     keepalived_said,
     lines,
@@ -269,6 +270,21 @@ def test_what_the_shells_say_of_scripts() -> None:
         ("/etc/keepalived/dash.sh", 4, 'Syntax error: end of file unexpected (expecting "then")'),
     ]
     assert script_said("") == []
+
+
+@pytest.mark.parametrize(
+    ("most", "lines_", "found"),
+    [
+        ("20000", "global\n  maxconn 20000\n", [("haproxy.cfg", 2, ERROR)]),
+        ("20000", "global\n  maxconn 8000\nfrontend a\n  maxconn 90000\n", []),
+        ("unlimited", "global\n  maxconn 20000\n", []),
+        ("1024", "global\n  log x\n\n# maxconn\ndefaults\n  maxconn 90000\n", []),
+    ],
+)
+def test_connections_that_this_engine_has_no_files_for(most: str, lines_: str, found: list[Any]) -> None:
+    seen = files_said(most, [file("haproxy.cfg", lines_)])
+    assert shown(seen) == found
+    assert not seen or "needs 40100 open files, and this engine gives a container 20000" in seen[0].text
 
 
 def test_a_script_from_another_system_has_no_interpreter() -> None:

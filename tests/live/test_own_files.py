@@ -46,7 +46,31 @@ def test_they_run_byte_for_byte_and_promises_judge_them(tmp_path: Path) -> None:
         assert taken[member][name] == hashlib.sha256((OWN / name).read_bytes()).hexdigest()
     assert taken["lb1"]["keepalived.conf"] != taken["lb2"]["keepalived.conf"]
     assert {scenario["kind"] for scenario in manifest["scenarios"]} == {"promise"}
-    assert any("demonstration" in one["reason"] for one in manifest["left_out"])
+
+
+def test_demonstrations_do_not_run_on_them() -> None:
+    done = subprocess.run(
+        [
+            *(
+                sys.executable,
+                "-m",
+                "pytest",
+                "suites/",
+                f"--rmq-config={OWN}",
+                "--rmq-plan",
+                "-q",
+                "-p",
+                "no:cacheprovider",
+            )
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "left out, a demonstration sets an unsafe thing itself" in done.stdout
 
 
 @pytest.mark.parametrize(

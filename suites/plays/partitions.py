@@ -147,8 +147,14 @@ def _listens(node: Node) -> bool:
 
 
 def _pin_a_publisher(workload: Workload, queue: str, node: Node) -> None:
-    """A publisher on one broker's own address: it stays where the balancer would have taken it away."""
-    workload.wire.ask("publish", stream="pinned", queue=queue, host=node.address, rate=100, window=5000)
+    """A publisher on one broker's own address: it stays where the balancer would have taken it away.
+
+    It waits for its confirms until its broker closes, as the load's do for 8 s only: the moment at which a broker notices that
+    it is alone, and has not paused yet, comes 6 to 10 s after the cut.
+    """
+    workload.wire.ask(
+        "publish", stream="pinned", queue=queue, host=node.address, rate=100, window=5000, reconnect=False
+    )
     await_match(
         lambda: workload.progress().get("pinned", (0, 0))[0],
         lambda n: n > 0,

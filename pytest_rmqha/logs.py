@@ -50,12 +50,12 @@ DIAGNOSES: tuple[tuple[re.Pattern[str], str], ...] = (
     (
         re.compile(r"Stopping all nodes on master shutdown since no synchronised mirror"),
         (
-            "a leader of a mirrored queue that shut down without a mirror in sync stopped the queue on every node, also on one "
-            "that had been promoted meanwhile (ha-promote-on-shutdown when-synced)"
+            "a leader of a mirrored queue shut down without a mirror in sync, which can stop the queue on every node, also on one "
+            "that was promoted meanwhile (ha-promote-on-shutdown when-synced)"
         ),
     ),
 )
-"""Known troubles of a boot: what a broker's log says, and what it means. They explain a red, and excuse none."""
+"""Known troubles of a boot or a pause: what a broker's log says, and what it means. They explain a red, and excuse none."""
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from pytest_rmqha.config.findings import Finding
 from pytest_rmqha.config.folder import ConfigFile
-from pytest_rmqha.config.preflight import Finding, across
+from pytest_rmqha.config.preflight import across
 from pytest_rmqha.errors import InvariantNotUpheld, StackNotUp
 from pytest_rmqha.topology import Topology
 from pytest_rmqha.waiting import shortened

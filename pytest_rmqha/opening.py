@@ -14,9 +14,10 @@ from pytest_rmqha.adapters.preflight import preflight
 from pytest_rmqha.adapters.run_secrets import Secrets
 from pytest_rmqha.adapters.stack import Stack
 from pytest_rmqha.adapters.versions import image_tags
+from pytest_rmqha.config.definitions import topology_said
+from pytest_rmqha.config.findings import refuse
 from pytest_rmqha.config.folder import check_folder, digests
 from pytest_rmqha.config.origin import topology_to_import
-from pytest_rmqha.config.preflight import refuse, topology_said
 from pytest_rmqha.images.spec import wanted
 from pytest_rmqha.settings import Settings
 from pytest_rmqha.timeline import Timeline

@@ -30,11 +30,12 @@ class BrokerSpec:
 
 @dataclass(frozen=True)
 class BalancerSpec:
-    """One balancer: haproxy and keepalived in one container."""
+    """One balancer: haproxy and keepalived in one container. ``nofile``: (soft, hard) limit of open files, None for the engine's."""
 
     service: str
     hostname: str
     address: str
+    nofile: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -95,12 +96,20 @@ def from_compose(config: Mapping[str, Any], name: str) -> Topology:
     return Topology(
         name=name,
         brokers=tuple(BrokerSpec(s, names[s], addresses[s], _node_type(name, s, labels[s])) for s in brokers),
-        balancers=tuple(BalancerSpec(s, names[s], addresses[s]) for s in balancers),
+        balancers=tuple(BalancerSpec(s, names[s], addresses[s], _nofile(services[s])) for s in balancers),
         vip=vip,
         subnet=str(subnet),
         gateway=gateway,
         network=network,
     )
+
+
+def _nofile(service: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Of what ``docker compose config`` has found to be well-formed: one number, or a soft and a hard one."""
+    stated = (service.get("ulimits") or {}).get("nofile")
+    if isinstance(stated, Mapping):
+        return int(stated["soft"]), int(stated["hard"])
+    return None if stated is None else (int(stated), int(stated))
 
 
 def _listed(names: Iterable[str]) -> str:

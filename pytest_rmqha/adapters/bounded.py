@@ -85,8 +85,8 @@ def run_in(api: Any, container: str, command: Sequence[str], *, user: str, withi
         for one, other in _pieces(stream):
             out += one or b""
             err += other or b""
-    except Exception:
-        if not late.is_set():  # else the reader fails because we have cut the stream, which is told below
+    except Exception:  # only that of a stream that we have cut ourselves is no error of its own: the cut is told below
+        if not late.is_set():
             raise
     finally:
         watchdog.cancel()

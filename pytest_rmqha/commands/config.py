@@ -11,9 +11,10 @@ from pathlib import Path
 from pytest_rmqha.adapters import images as image_store
 from pytest_rmqha.adapters.compose import read_config
 from pytest_rmqha.adapters.preflight import owner_labels, preflight
+from pytest_rmqha.config.definitions import topology_said
+from pytest_rmqha.config.findings import ERROR, UNCHECKED, WARNING, lines
 from pytest_rmqha.config.folder import TOPOLOGY_FILE, ConfigFile, check_folder, layered
 from pytest_rmqha.config.origin import origin_lines, topology_to_import
-from pytest_rmqha.config.preflight import ERROR, UNCHECKED, WARNING, lines, topology_said
 from pytest_rmqha.errors import UserInputError
 from pytest_rmqha.images.spec import wanted
 from pytest_rmqha.opening import configuration_folders

@@ -26,7 +26,10 @@ NAMED: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Whole:
-    """``missing``: sentences, per node, with the place of what is missing in the file that declares it. ``able``: users of theirs with permissions somewhere. ``members``: node -> its peers."""
+    """``missing``: sentences, per node, with the place of what is missing in the file that declares it.
+
+    ``able``: users of theirs with permissions somewhere. ``members``: node -> its peers.
+    """
 
     declared: int
     missing: tuple[str, ...]

@@ -22,7 +22,7 @@ GONE = seconds(3 * HEARTBEAT + 10)  # two missed heartbeats, the look that finds
 
 @dataclass(frozen=True)
 class LeftBehind:
-    """Subscriptions as the brokers count them: ``before`` the fault, ``most`` after it, ``at_last`` when no more than before
+    """``everybody``: consumers of the load. Subscriptions as the brokers count them: ``before`` the fault, ``most`` after it, ``at_last`` when no more than before
     were left or ``GONE`` was over.
 
     ``again``: consumers that came back after the fault. ``gone_after``: seconds from the fault until the count was what it
@@ -30,6 +30,7 @@ class LeftBehind:
     """
 
     history: History
+    everybody: int
     before: int
     again: tuple[str, ...]
     most: int
@@ -42,9 +43,8 @@ def the_vip_leaves_consumers_behind(stage: Stage) -> LeftBehind:
     workload = load_with_quick_heartbeats(stage)
 
     with workload.running():
-        before = _counted(
-            stage, workload.queues, more_than=len(workload.queues)
-        )  # each queue's, and the one that holds
+        everybody = len(workload.queues) + 1  # each queue's consumer, and the one that holds
+        before = _counted(stage, workload.queues, more_than=everybody - 1)
         with stage.chaos.inject(keepalived_stopped(holder, stage.vip)):
             struck = next(e.at for e in stage.events if e.kind == "fault.injected")
             if taken_over(stage, stage.vip.other(holder)):
@@ -55,7 +55,7 @@ def the_vip_leaves_consumers_behind(stage: Stage) -> LeftBehind:
         workload.await_progress(within=seconds(15))
     back = {e.subject for e in stage.events if e.kind == "client" and e.text == "connected" and e.at > struck}
     again = tuple(sorted(name for name in back if name.startswith("c.")))
-    return LeftBehind(workload.history, before, again, most, at_last, gone_after)
+    return LeftBehind(workload.history, everybody, before, again, most, at_last, gone_after)
 
 
 def _subscribed(stage: Stage, queues: Sequence[str]) -> int:

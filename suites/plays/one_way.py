@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from plays.partitions import served_again_after
+from plays.partitions import refusing, served_again_after
 from pytest_rmqha import clock
-from pytest_rmqha.cluster import Node
 from pytest_rmqha.errors import BudgetSpent
 from pytest_rmqha.faults.network import one_way_cut
 from pytest_rmqha.lease import Stage
@@ -60,7 +58,7 @@ def what_one_broker_says_to_another_is_swallowed(stage: Stage) -> OneWay:
 def _await_noticed(stage: Stage, cut_at: float) -> float:
     """Seconds from the cut until a broker refuses clients: pause_minority closes every listener. Infinite if none does."""
     try:
-        await_match(lambda: _refusing(stage), bool, what="a broker paused", within=seconds(30))
+        await_match(lambda: refusing(stage), bool, what="a broker paused", within=seconds(30))
     except BudgetSpent:
         return math.inf
     return clock.now() - cut_at
@@ -73,20 +71,8 @@ def _all_that_pause(stage: Stage) -> frozenset[str]:
 
     def look() -> float:
         began = clock.now()
-        paused.update(_refusing(stage))
+        paused.update(refusing(stage))
         return began
 
     await_match(look, lambda at: at >= until, what="what the cut leads to", within=seconds(LOOKED_ON + 30))
     return frozenset(paused)
-
-
-def _refusing(stage: Stage) -> frozenset[str]:
-    return frozenset(str(n) for n in stage.cluster.nodes if not _takes_clients(n))
-
-
-def _takes_clients(node: Node) -> bool:
-    try:
-        socket.create_connection((node.address, 5672), timeout=1).close()
-    except OSError:
-        return False
-    return True

@@ -90,17 +90,21 @@ def the_link_of_a_pair_is_cut(stage: Stage) -> PartialPartition:
 
 
 def _paused(stage: Stage, at_least: int) -> frozenset[str]:
-    """Who does not answer, once so many do not, or after 15 s; whether it is enough is the scenario's verdict."""
-
-    def refusing() -> frozenset[str]:
-        return frozenset(str(node) for node in stage.cluster.nodes if not node.answers())
-
+    """Who refuses clients, once so many do, or after 15 s; whether it is enough is the scenario's verdict."""
     try:
         return await_match(
-            refusing, lambda nodes: len(nodes) >= at_least, what=f"{at_least} brokers paused", within=seconds(15)
+            lambda: refusing(stage),
+            lambda nodes: len(nodes) >= at_least,
+            what=f"{at_least} brokers paused",
+            within=seconds(15),
         )
     except BudgetSpent:
-        return refusing()
+        return refusing(stage)
+
+
+def refusing(stage: Stage) -> frozenset[str]:
+    """Brokers that take no clients: pause_minority closes every listener, and the kernel answers for one that is slow."""
+    return frozenset(str(node) for node in stage.cluster.nodes if not _listens(node))
 
 
 def served_again_after(history: History, healed: float) -> float:
@@ -140,7 +144,7 @@ def _await_drained(stage: Stage, node: Node) -> None:
 
 def _listens(node: Node) -> bool:
     try:
-        socket.create_connection((node.address, 5672), timeout=0.5).close()
+        socket.create_connection((node.address, 5672), timeout=1).close()
     except OSError:
         return False
     return True

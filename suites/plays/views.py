@@ -100,7 +100,6 @@ def a_broker_and_then_haproxy_die_while_everybody_looks_on(stage: Stage) -> Seen
             workload.await_progress(within=seconds(15))
         looks[AFTER] = _look(stage, looks, stage.balancers, clock.now())
         workload.await_progress(within=seconds(15))
-    workload.wire.ask("reset", within=30)  # a session is logged when it ends: the consumers' and those that were dealt
     taken = _taken(stage, other, struck)
     quiet = tuple(e for e in stage.events if e.at < undisturbed)
     history, way = workload.history, f"{stage.vip.address}:5672"

@@ -49,25 +49,19 @@ def test_they_run_byte_for_byte_and_promises_judge_them(tmp_path: Path) -> None:
 
 
 def test_demonstrations_do_not_run_on_them() -> None:
-    done = subprocess.run(
-        [
-            *(
-                sys.executable,
-                "-m",
-                "pytest",
-                "suites/",
-                f"--rmq-config={OWN}",
-                "--rmq-plan",
-                "-q",
-                "-p",
-                "no:cacheprovider",
-            )
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    plan = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "suites/",
+        f"--rmq-config={OWN}",
+        "--rmq-plan",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+    ]
+
+    done = subprocess.run(plan, cwd=ROOT, capture_output=True, text=True, timeout=60)
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert "left out, a demonstration sets an unsafe thing itself" in done.stdout

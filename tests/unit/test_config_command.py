@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,11 @@ import pytest
 import yaml
 
 from pytest_rmqha import cli, data
-from pytest_rmqha.adapters.preflight import ESCRIPT, preflight, read, script, sections
+from pytest_rmqha.adapters.preflight import preflight, read
+from pytest_rmqha.adapters.preflight_script import ESCRIPT, script, sections
 from pytest_rmqha.commands import config
+from pytest_rmqha.config.findings import ERROR, UNCHECKED, WARNING, Finding
 from pytest_rmqha.config.folder import ConfigFile, check_folder, unread
-from pytest_rmqha.config.preflight import ERROR, UNCHECKED, WARNING, Finding
 from pytest_rmqha.topology import Topology, from_compose
 
 
@@ -193,6 +195,15 @@ def test_members_with_the_same_files_are_looked_at_once() -> None:
         assert {"etc/keepalived/keepalived.conf", "etc/keepalived/auth_pass.conf", "etc/default/haproxy"} <= set(
             archive.getnames()
         )
+
+
+def test_a_balancer_is_looked_at_with_its_own_limit_of_open_files() -> None:
+    engine, shape = FakeDocker(BROKER_FINE, BALANCER_FINE, BALANCER_FINE), three_nodes()
+    first, second = shape.balancers
+    shape = replace(shape, balancers=(first, replace(second, nofile=(1024, 4096))))
+    files = {**FILES, "lb2": FILES["lb1"]}
+    assert preflight(shape, IMAGES, files, {}, "3.10", engine) == []
+    assert [asked["ulimits"] for asked in engine.asked] == [[], [], [{"Name": "nofile", "Soft": 1024, "Hard": 4096}]]
 
 
 def test_an_engine_that_fails_is_said_and_is_no_clean_bill() -> None:

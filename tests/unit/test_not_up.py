@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_rmqha.config.preflight import WARNING, Finding
+from pytest_rmqha.config.findings import WARNING, Finding
 from pytest_rmqha.errors import StackNotUp
 from pytest_rmqha.not_up import judged
 

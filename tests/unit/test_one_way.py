@@ -26,7 +26,7 @@ class Cut:
         waits = functools.partial(await_match, clock=self.hands.now, sleep=self.hands.sleep)
         patch.setattr(self.play, "await_match", waits)
         patch.setattr(self.play, "clock", SimpleNamespace(now=self.hands.now))
-        patch.setattr(self.play, "_takes_clients", self.takes_clients)
+        patch.setattr(importlib.import_module("plays.partitions"), "_listens", self.takes_clients)
         self.stage = SimpleNamespace(cluster=World().cluster)
 
     def takes_clients(self, node: object) -> bool:

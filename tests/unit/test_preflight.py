@@ -10,24 +10,14 @@ from typing import Any
 
 import pytest
 
-from pytest_rmqha.adapters.preflight import BALANCER, read, script
+from pytest_rmqha.adapters.preflight import read
+from pytest_rmqha.adapters.preflight_script import BALANCER, script
+from pytest_rmqha.config.checkers import broker_said, haproxy_said, keepalived_said
+from pytest_rmqha.config.container_looks import files_said, missing_paths, script_said, with_carriage_returns
+from pytest_rmqha.config.definitions import topology_said
+from pytest_rmqha.config.findings import ERROR, UNCHECKED, WARNING, Finding, lines, refuse
 from pytest_rmqha.config.folder import BALANCER_TARGETS, BROKER_TARGETS, ConfigFile
-from pytest_rmqha.config.preflight import (
-    ERROR,
-    WARNING,
-    Finding,
-    across,
-    broker_said,
-    files_said,
-    haproxy_said,
-    keepalived_said,
-    lines,
-    missing_paths,
-    refuse,
-    script_said,
-    topology_said,
-    with_carriage_returns,
-)
+from pytest_rmqha.config.preflight import across
 from pytest_rmqha.errors import UserInputError
 
 MINE = Path("/mine")
@@ -270,6 +260,8 @@ def test_what_the_shells_say_of_scripts() -> None:
         ("/etc/keepalived/dash.sh", 4, 'Syntax error: end of file unexpected (expecting "then")'),
     ]
     assert script_said("") == []
+    (unchecked,) = script_said("sh: 1: bash: not found\nsh: 1: bash: not found\n")
+    assert (unchecked.severity, unchecked.text) == (UNCHECKED, "the image has no bash")
 
 
 @pytest.mark.parametrize(
@@ -284,7 +276,7 @@ def test_what_the_shells_say_of_scripts() -> None:
 def test_connections_that_this_engine_has_no_files_for(most: str, lines_: str, found: list[Any]) -> None:
     seen = files_said(most, [file("haproxy.cfg", lines_)])
     assert shown(seen) == found
-    assert not seen or "needs 40100 open files, and this engine gives a container 20000" in seen[0].text
+    assert not seen or "needs about 40100 open files, and the container may have 20000" in seen[0].text
 
 
 def test_a_script_from_another_system_has_no_interpreter() -> None:

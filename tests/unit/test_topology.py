@@ -47,6 +47,21 @@ def test_names_addresses_and_the_vip_are_read() -> None:
     assert (topology.name, topology.network) == ("two", "stack")
 
 
+@pytest.mark.parametrize(
+    ("ulimits", "nofile"),
+    [
+        ({}, None),
+        ({"nproc": 10}, None),
+        ({"nofile": 4096}, (4096, 4096)),
+        ({"nofile": {"soft": 1024, "hard": 4096}}, (1024, 4096)),
+    ],
+)
+def test_a_balancers_own_limit_of_open_files_is_read(ulimits: dict[str, Any], nofile: tuple[int, int] | None) -> None:
+    config = copy.deepcopy(GOOD)
+    config["services"]["lb2"]["ulimits"] = ulimits
+    assert [balancer.nofile for balancer in from_compose(config, "two").balancers] == [None, nofile]
+
+
 def test_links_are_ordered_pairs_of_brokers() -> None:
     assert [(a.service, b.service) for a, b in from_compose(GOOD, "two").links] == [("a", "b"), ("b", "a")]
 

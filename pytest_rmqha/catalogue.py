@@ -2,7 +2,7 @@
 
 A *promise* holds on every stack and colours its verdict. A *demonstration* sets an unsafe thing itself and must see
 what it costs; it runs on the reference stack only. Some promises turn into a demonstration under a condition (B6 with
-one node started alone, P16 with an L4 check, V5 and V12 with a weak check, V8 with a master that preempts, V15 with a
+one node started alone, P3 with channels opened in the cut, P16 with an L4 check, V5 and V12 with a weak check, V8 with a master that preempts, V15 with a
 short time-out): the test that shows it says ``rmq_scenario("V12", kind="demonstration")``. The recovery after a
 demonstration is a promise wherever the stack itself decides it: V3 and V6 have a test of each kind on one play
 (``rmq_scenario("V6", kind="promise")``).

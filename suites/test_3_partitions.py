@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
+
 import limits
 import pytest
 from limits import kept, within
 from oracle import BROKER_KILL, SILENT_PARTITION, UNIVERSAL, tried, universal
+from plays.fresh_channels import ENOUGH, new_channels_are_opened_on_a_leader_that_is_cut_off_and_does_not_know
 from plays.one_way import what_one_broker_says_to_another_is_swallowed
 from plays.partitions import a_broker_is_cut_off_cleanly, a_broker_is_cut_off_silently, the_link_of_a_pair_is_cut
 from plays.slow_links import LONGER_THAN_ANY_TICK, every_link_gets_200_ms_of_latency
 
 from pytest_rmqha.checkers.availability import new_connections_are_served_within
+from pytest_rmqha.checkers.observed import loss_is_seen, observed
 from pytest_rmqha.checkers.verdict import judge, verify
 from pytest_rmqha.waiting import seconds
 
@@ -75,6 +79,37 @@ def test_what_a_minority_confirms_while_it_is_cut_off_survives(observe, budget, 
         )
     )
     verify(seen.through_the_vip, *universal(budget("publishing", SILENT_PARTITION), budget))
+
+
+@pytest.mark.rmq_scenario("P3", kind="demonstration")
+@pytest.mark.rmq_profile("nightly")
+@pytest.mark.rmq_requires("quorum")
+def test_a_channel_that_is_opened_on_an_isolated_mirrored_leader_gets_confirms_that_are_lost(observe):
+    seen = observe(new_channels_are_opened_on_a_leader_that_is_cut_off_and_does_not_know)
+
+    tried(math.isfinite(seen.paused_after), "the isolated broker did not pause")
+    tried(
+        seen.opened_after < seen.paused_after,
+        f"the channels were opened {seen.opened_after:.1f} s after the cut, the broker paused after {seen.paused_after:.1f} s",
+    )
+    for stream in (seen.fresh, seen.fresh_quorum):
+        tried(
+            stream.attempted >= ENOUGH,
+            f"{stream.attempted} messages were attempted by {stream.name}, {ENOUGH} are needed",
+        )
+    tried(seen.confirmed_before_the_cut, "the channel that was open before the cut had no confirm before it")
+    known, quorum = seen.known.lost.count(), seen.fresh_quorum.lost.count()
+    judge(
+        loss_is_seen(seen.fresh, ENOUGH),
+        observed(
+            "a_known_channel_loses_nothing", not known, f"{known} of {seen.known.confirmed.count()} lost, budget 0"
+        ),
+        observed(
+            "a_quorum_queue_loses_nothing",
+            not quorum,
+            f"{quorum} of {seen.fresh_quorum.confirmed.count()} lost through a channel opened in the cut, budget 0",
+        ),
+    )
 
 
 @pytest.mark.rmq_scenario("P7")

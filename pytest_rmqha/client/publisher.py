@@ -30,7 +30,7 @@ MOST = 2_000_000
 class Publisher(threading.Thread):
     """``rate`` in messages per second (0: as fast as the window lets it), ``limit`` in messages, ``window`` unanswered ones.
 
-    After ``longest`` seconds it ends by itself, answered or not.
+    It connects anew when a confirm is ``patience`` seconds late; after ``longest`` seconds it ends by itself, answered or not.
     """
 
     def __init__(self, ledger: StreamLedger, target: Target, meter: Meter, options: dict[str, Any]) -> None:
@@ -45,6 +45,7 @@ class Publisher(threading.Thread):
         self.mandatory = bool(options.get("mandatory", True))
         self.confirms = bool(options.get("confirms", True))
         self.reconnect = bool(options.get("reconnect", True))
+        self.patience = float(options.get("patience") or CONFIRM_TIMEOUT)
         self.size = int(options.get("body", 64))
         self.again: list[int] = list(options.get("again", ()))
         self.stopping = threading.Event()
@@ -190,12 +191,12 @@ class Publisher(threading.Thread):
                 self._connection.ioloop.call_later(TICK, self._tick)
 
     def _is_kept_waiting(self) -> bool:
-        """A careful client does not wait for ever for a confirm: the oldest one is 8 s late, or all were refused for so long."""
+        """A careful client does not wait for ever for a confirm: the oldest one is too late, or all were refused for so long."""
         if self._blocked or self._gave_up or not self.reconnect:
             return False
         since = [sent for _, sent in list(self._waiting.values())[:1]]
         since += [self._refused_since] if self._refused_since is not None else []
-        return bool(since) and time.monotonic() - min(since) > CONFIRM_TIMEOUT
+        return bool(since) and time.monotonic() - min(since) > self.patience
 
     def _give_up(self) -> None:
         """Connect anew; what is unanswered stays unknown. A broker that does not even close is left after 2 s."""

@@ -40,6 +40,8 @@ class Access:
 class Workload:
     """``queues``: names of declared queues, one publisher and one consumer each. ``rate`` in messages per second and queue.
 
+    A publisher connects anew when its oldest confirm is ``patience`` seconds late (None: as the client has it, 8 s).
+
     ``running()`` refuses to begin without a first confirm and a first delivery on each queue, and to end without progress
     after the faults. ``history`` is there once it has ended.
     """
@@ -51,6 +53,7 @@ class Workload:
     rate: int = RATE
     quiet_clients: bool = True
     window: int = 500
+    patience: float | None = None
     pending: Callable[[], int] = lambda: 0
     _history: History | None = None
     _prepared: bool = False
@@ -86,7 +89,14 @@ class Workload:
                 self.wire.ask("consume", role=HELD, queue=self.queue, hold=True, prefetch=HOLDS)
                 self._holds = True
         for queue in self.queues:
-            self.wire.ask("publish", stream=self.stream_of(queue), queue=queue, rate=self.rate, window=self.window)
+            self.wire.ask(
+                "publish",
+                stream=self.stream_of(queue),
+                queue=queue,
+                rate=self.rate,
+                window=self.window,
+                patience=self.patience,
+            )
         self.await_progress(within=min(progress_within, seconds(20)), deliveries=consume)
         self._was_served = True
         try:

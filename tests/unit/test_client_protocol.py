@@ -350,3 +350,18 @@ def test_who_is_refused_for_eight_seconds_connects_anew(monkeypatch: pytest.Monk
 
     answer(publisher, 4)
     assert not publisher._is_kept_waiting(), "a confirm ends it"
+
+
+@pytest.mark.parametrize(("options", "patience"), [({}, 8.0), ({"patience": None}, 8.0), ({"patience": 12.0}, 12.0)])
+def test_a_confirm_is_waited_for_as_long_as_was_asked(
+    monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], patience: float
+) -> None:
+    at = [100.0]
+    monkeypatch.setattr("pytest_rmqha.client.publisher.time.monotonic", lambda: at[0])
+    publisher = a_publisher(window=2, limit=2, **options)
+    publisher._pump()
+
+    at[0] += patience - 0.1
+    assert not publisher._is_kept_waiting()
+    at[0] += 0.2
+    assert publisher._is_kept_waiting()

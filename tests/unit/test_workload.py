@@ -52,13 +52,13 @@ def test_a_load_begins_moves_and_ends_in_this_order(client: FakeClient, hands: H
 
 
 def test_the_target_and_the_pace_are_handed_on(client: FakeClient, hands: Hands) -> None:
-    with load(client, rate=20, window=7).running():
+    with load(client, rate=20, window=7, patience=12.0).running():
         pass
 
     assert client.arguments("open") == [
         {"host": "192.0.2.100", "port": 5672, "user": "u", "password": "secret", "vhost": "mine", "heartbeat": 20}
     ]
-    assert client.arguments("publish") == [{"stream": "p.q", "queue": "q", "rate": 20, "window": 7}]
+    assert client.arguments("publish") == [{"stream": "p.q", "queue": "q", "rate": 20, "window": 7, "patience": 12.0}]
 
 
 def test_a_password_is_not_shown() -> None:

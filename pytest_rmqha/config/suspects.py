@@ -20,7 +20,7 @@ class Rule:
     """A line of ``file`` that matches ``shows`` is suspect; with ``unless`` a file without such a line is suspect itself.
 
     ``shows`` may be empty, then only the absence counts, and not where the file ``nor`` says it instead. ``why`` says what
-    the line does to the measure.
+    the line does to the measure. ``within``: only in sections (they begin at the margin) with such a line count.
     """
 
     file: str
@@ -28,6 +28,7 @@ class Rule:
     why: str = ""
     unless: str = ""
     nor: str = ""
+    within: str = ""
 
 
 MEASURES: Mapping[str, tuple[Rule, ...]] = {
@@ -39,7 +40,7 @@ MEASURES: Mapping[str, tuple[Rule, ...]] = {
         Rule("rabbitmq.conf", r"\s*heartbeat\s*=", "0 never notices, two to three are waited", r"\s*heartbeat\s*="),
     ),
     "connections served": (
-        Rule("haproxy.cfg", r"\s*mode\s+http\b", "AMQP needs mode tcp"),
+        Rule("haproxy.cfg", r"\s*mode\s+http\b", "AMQP needs mode tcp", within=r"defaults\b|.*\b567[12]\b"),
         Rule("haproxy.cfg", r"\s*server\s.*\bsend-proxy", "the broker must expect it"),
         Rule("rabbitmq.conf", r"\s*proxy_protocol\s*=\s*true", "every balancer must send it"),
         Rule("haproxy.cfg", r"\s*bind\s+(?!0\.0\.0\.0|\*|:)\S*5672", "must be reached at the VIP on either balancer"),
@@ -158,6 +159,15 @@ def _live(file: ConfigFile) -> list[tuple[int, str]]:
     return [(n, line) for n, line in enumerate(file.lines, 1) if not line.lstrip().startswith(("#", "%", "!"))]
 
 
+def _in_sections(pattern: str, lines: Sequence[tuple[int, str]]) -> list[tuple[int, str]]:
+    sections: list[list[tuple[int, str]]] = [[]]
+    for number, line in lines:
+        if line[:1].strip():
+            sections.append([])
+        sections[-1].append((number, line))
+    return [one for section in sections if any(re.match(pattern, line) for _, line in section) for one in section]
+
+
 def _states(pattern: str, file: ConfigFile) -> bool:
     return bool(pattern) and any(re.match(pattern, line) for _, line in _live(file))
 
@@ -165,7 +175,7 @@ def _states(pattern: str, file: ConfigFile) -> bool:
 def _told(rule: Rule, file: ConfigFile) -> Iterator[str]:
     known = "/".join(file.origin.parts[-2:])
     why = f" ({rule.why})" if rule.why else ""
-    lines = _live(file)
+    lines = _in_sections(rule.within, _live(file)) if rule.within else _live(file)
     is_stated = _states(rule.unless, file)
     if rule.unless and not rule.shows and not is_stated:
         yield f"{known}: nothing says {_key(rule.unless)}{why}"

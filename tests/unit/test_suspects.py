@@ -79,6 +79,20 @@ def test_a_comment_is_no_suspect(tmp_path: Path) -> None:
     assert told("connections served", tmp_path) == ""
 
 
+def test_a_page_in_mode_http_is_no_suspect_and_defaults_are(tmp_path: Path) -> None:
+    page = "listen stats\n    bind 192.0.2.1:8404\n    mode http\n"
+    (tmp_path / "haproxy.cfg").write_text(f"defaults\n    mode tcp\n{page}listen amqp\n    bind :5672\n")
+    assert told("connections served", tmp_path) == ""
+
+    (tmp_path / "haproxy.cfg").write_text(
+        f"{page}defaults\n    mode http\nlisten amqp\n    bind :5672\n    mode http\n"
+    )
+    lines = told("connections served", tmp_path)
+    assert "haproxy.cfg:5: mode http" in lines
+    assert "haproxy.cfg:8: mode http" in lines
+    assert "haproxy.cfg:3" not in lines
+
+
 def test_suspects_are_bounded(tmp_path: Path) -> None:
     (tmp_path / "haproxy.cfg").write_text("timeout client 1s\n" * 9)
 

@@ -73,7 +73,7 @@ def watched_alone(node: Node, since: float) -> Lonely:
             silent_since.append(at)
         said = seen.said or any(WAITING in line for line in lines_since(node.containers, node.service, since))
         silent_for = at - silent_since[0] if silent_since else 0.0
-        seen = Lonely(said, seen.served | (ports - {EPMD, DISTRIBUTION}), silent_for, at - since)
+        seen = Lonely(said, seen.served | served_on(ports), silent_for, at - since)
         return seen
 
     try:
@@ -87,6 +87,14 @@ def watched_alone(node: Node, since: float) -> Lonely:
         )
     except BudgetSpent:
         return seen
+
+
+def served_on(ports: frozenset[int]) -> frozenset[int]:
+    """Those beside the cluster's own, once the distribution port is among them: nobody is served before it is.
+
+    Early in its boot a broker listens on a port by chance for a moment: it takes another name to look whether its own is taken.
+    """
+    return ports - {EPMD, DISTRIBUTION} if DISTRIBUTION in ports else frozenset()
 
 
 def listens_on(node: Node) -> frozenset[int]:

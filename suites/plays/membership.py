@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from plays.logs import lines_since
-from plays.lonely_start import DISTRIBUTION, EPMD, WAITING, listens_on
+from plays.lonely_start import WAITING, listens_on, served_on
 from pytest_rmqha import clock
 from pytest_rmqha.cluster import Cluster, Node
 from pytest_rmqha.errors import BudgetSpent, InvariantNotUpheld, ToolFailed
@@ -135,7 +135,7 @@ def watched_outside(node: Node, since: float) -> KeptOut:
         nonlocal seen
         ports, at = listens_on(node), clock.now()
         waits = any(WAITING in line for line in lines_since(node.containers, node.service, since))
-        seen = KeptOut(seen.served | (ports - {EPMD, DISTRIBUTION}), seen.looks + 1, waits, at - since)
+        seen = KeptOut(seen.served | served_on(ports), seen.looks + 1, waits, at - since)
         return seen
 
     try:

@@ -115,6 +115,16 @@ def test_a_broker_that_goes_on_alone_is_seen_serving(play: Any, hands: Hands) ->
     assert "it served on 5672" in str(seen)
 
 
+def test_the_port_of_the_look_for_its_own_name_early_in_a_boot_serves_nobody(play: Any, hands: Hands) -> None:
+    world = World()
+    says(world, hands, (1, {4369, 36539}), (3, CLUSTER))
+
+    seen = play.watched_alone(world.nodes[0], 100.0)
+
+    assert seen.waited
+    assert not seen.served
+
+
 def test_a_broker_that_says_that_it_waits_and_serves_does_not_wait(play: Any, hands: Hands) -> None:
     world = World()
     says(world, hands, (0, {*CLUSTER, 15672}))

@@ -117,9 +117,13 @@ def unmatched(made: Sequence[Connect], lines: Sequence[Line]) -> tuple[Connect, 
 
 
 def out_of_order(lines: Sequence[Line], since: float) -> tuple[str, ...]:
-    """Lines that stand behind one of a session that ended later; a few milliseconds are no order."""
+    """Lines that stand behind one of a session that ended later; a few milliseconds are no order.
+
+    Sessions that were accepted before ``since`` are left out: haproxy's session time leaves out a freeze that they may have lived
+    through, so when they ended is not known.
+    """
     found, latest = [], float("-inf")
-    for line in lines:
+    for line in (line for line in lines if line.accepted >= since):
         if line.ended < latest - ORDER:
             found.append(f"one that ended at +{line.ended - since:.1f} s behind one of +{latest - since:.1f} s")
         latest = max(latest, line.ended)

@@ -107,6 +107,16 @@ def test_a_line_that_comes_too_late_is_named(play: Any) -> None:
     assert play.out_of_order(lines, 990.0) == ("one that ended at +11.2 s behind one of +19.0 s",)
 
 
+def test_a_session_from_before_may_have_lived_through_a_freeze_and_is_held_to_no_order(play: Any) -> None:
+    frozen_for = 4.0
+    left_over, younger = line(980, lasted=16.0 - frozen_for), line(993, lasted=2.5)
+
+    lines = play.parsed([younger, left_over])
+
+    assert play.out_of_order(lines, 990.0) == ()
+    assert play.out_of_order(lines, 970.0) == ("one that ended at +22.0 s behind one of +25.5 s",)
+
+
 @pytest.mark.parametrize(("late", "missing"), [(3.0, ()), (60.0, ("prober at +5.0 s",))])
 def test_a_line_may_lag_behind_but_not_for_ever(
     play: Any, monkeypatch: pytest.MonkeyPatch, late: float, missing: tuple[str, ...]

@@ -107,7 +107,8 @@ def test_a_channel_that_is_opened_on_an_isolated_mirrored_leader_gets_confirms_t
         observed(
             "a_quorum_queue_loses_nothing",
             not quorum,
-            f"{quorum} of {seen.fresh_quorum.confirmed.count()} lost through a channel opened in the cut, budget 0",
+            f"through a channel opened in the cut {seen.fresh_quorum.attempted} were tried, "
+            f"{seen.fresh_quorum.confirmed.count()} confirmed, {quorum} of these lost, budget 0",
         ),
     )
 

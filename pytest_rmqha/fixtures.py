@@ -32,7 +32,8 @@ from pytest_rmqha.settings import Settings
 from pytest_rmqha.sigterm import CLEAN_STOP
 from pytest_rmqha.status import LoadRates
 from pytest_rmqha.timeline import Timeline
-from pytest_rmqha.topology import Topology, from_compose
+from pytest_rmqha.topology import Topology
+from pytest_rmqha.topology_reader import from_compose
 from pytest_rmqha.vip import Vip
 
 STAGE: pytest.StashKey[Stage] = pytest.StashKey()

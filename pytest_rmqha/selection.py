@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from pytest_rmqha import catalogue, data, estimates, shards, topology
+from pytest_rmqha import catalogue, data, estimates, shards, topology_reader
 from pytest_rmqha.capabilities import CAPABILITIES, Lack, lacking
 from pytest_rmqha.catalogue import Scenario
 from pytest_rmqha.errors import UserInputError
@@ -42,7 +42,7 @@ def declared_topology(settings: Settings, *, with_docker: bool) -> Topology:
     if with_docker:
         from pytest_rmqha.adapters.compose import read_config
 
-        return topology.from_compose(read_config(file, {}), settings.topology_name)
+        return topology_reader.from_compose(read_config(file, {}), settings.topology_name)
     try:
         config = yaml.safe_load(_interpolated(file.read_text(encoding="utf-8"), os.environ))
     except (OSError, ValueError, yaml.YAMLError) as error:
@@ -58,7 +58,7 @@ def declared_topology(settings: Settings, *, with_docker: bool) -> Topology:
             "a file that can be read without docker",
             f"give the plan the merged file: docker compose -f {file} config > merged.yaml",
         )
-    return topology.from_compose(config, settings.topology_name)
+    return topology_reader.from_compose(config, settings.topology_name)
 
 
 def _interpolated(text: str, environment: Mapping[str, str]) -> str:

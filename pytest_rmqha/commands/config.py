@@ -20,7 +20,8 @@ from pytest_rmqha.images.spec import wanted
 from pytest_rmqha.opening import configuration_folders
 from pytest_rmqha.selection import declared_topology
 from pytest_rmqha.settings import KNOBS, LINES, Settings, resolve
-from pytest_rmqha.topology import Topology, from_compose
+from pytest_rmqha.topology import Topology
+from pytest_rmqha.topology_reader import from_compose
 
 ROLES = ("broker", "balancer")
 

@@ -16,7 +16,7 @@ from pytest_rmqha.errors import UserInputError
 from pytest_rmqha.opening import checked, make_stack
 from pytest_rmqha.settings import KNOBS, Knob, resolve
 from pytest_rmqha.sigterm import CleanStop
-from pytest_rmqha.topology import from_compose
+from pytest_rmqha.topology_reader import from_compose
 
 TAKEN = ("topology", "version", "image", "balancer_image", "client_image", "toxiproxy_image", "config", "reports")
 

@@ -18,7 +18,7 @@ from pytest_rmqha.adapters.compose import read_config
 from pytest_rmqha.adapters.stack import Stack
 from pytest_rmqha.opening import make_stack, stand_up
 from pytest_rmqha.settings import Settings
-from pytest_rmqha.topology import from_compose
+from pytest_rmqha.topology_reader import from_compose
 from scripts.bench.bare_stack import BareStack
 from scripts.bench.row import AT_MOST, Row
 

@@ -10,7 +10,7 @@ import yaml
 
 from pytest_rmqha.checkers.meaning import GLOSSARY
 from pytest_rmqha.faults import Fault
-from pytest_rmqha.topology import from_compose
+from pytest_rmqha.topology_reader import from_compose
 from tests.plugin.conftest import CONFTEST, installed
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"

@@ -18,7 +18,8 @@ from pytest_rmqha.adapters.preflight_script import ESCRIPT, script, sections
 from pytest_rmqha.commands import config
 from pytest_rmqha.config.findings import ERROR, UNCHECKED, WARNING, Finding
 from pytest_rmqha.config.folder import ConfigFile, check_folder, unread
-from pytest_rmqha.topology import Topology, from_compose
+from pytest_rmqha.topology import Topology
+from pytest_rmqha.topology_reader import from_compose
 
 
 def three_nodes() -> Topology:

@@ -12,7 +12,8 @@ from pytest_rmqha import data
 from pytest_rmqha.errors import UserInputError
 from pytest_rmqha.selection import declared_topology
 from pytest_rmqha.settings import Settings, resolve
-from pytest_rmqha.topology import BalancerSpec, BrokerSpec, from_compose
+from pytest_rmqha.topology import BalancerSpec, BrokerSpec
+from pytest_rmqha.topology_reader import from_compose
 
 
 def member(role: str, host: int, **labels: str) -> dict[str, Any]:

@@ -142,7 +142,7 @@ class Stack:
             )
             for m in self.link_map
         )
-        return Links(tuple(links), self.filter_on("rmqha-toxiproxy"))
+        return Links(tuple(links))
 
     @property
     def front(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import docker
@@ -40,6 +40,10 @@ class FakeProxies:
 
     def enable(self, name: str, on: bool) -> None:
         self._known(name)["enabled"] = on
+
+    def close(self, names: Sequence[str]) -> None:
+        for known in [self._known(name) for name in names]:
+            known.update(enabled=False, toxics=[])
 
     def add_toxic(self, proxy: str, toxic: str, kind: str, stream: str, attributes: Mapping[str, Any]) -> None:
         if kind not in ("timeout", "latency", "bandwidth"):
@@ -95,6 +99,36 @@ def test_a_toxic_is_listed_from_adding_to_removing(proxies: LinkProxies) -> None
 def test_removing_a_toxic_that_is_not_there_is_no_error(proxies: LinkProxies) -> None:
     proxies.remove_toxic("a>b:dist", "never added")
     assert proxies.toxics("a>b:dist") == ()
+
+
+def test_proxies_that_are_closed_together_have_no_toxics_and_open_as_they_were(proxies: LinkProxies) -> None:
+    names = ("one", "other")
+    for port, name in enumerate(names, 25700):
+        proxies.create(name, listen=f"127.0.0.1:{port}", upstream=f"127.0.0.1:{port + 100}")
+        proxies.add_toxic(name, "t", "timeout", "upstream", {"timeout": 0})
+    before = {name: proxies.read(name) for name in names}
+
+    for _ in range(2):
+        proxies.close(names)
+    assert [(proxies.read(n)["enabled"], proxies.toxics(n), proxies.read(n)["listen"]) for n in names] == [
+        (False, (), before[n]["listen"]) for n in names
+    ]
+
+    for name in names:
+        proxies.enable(name, True)
+        again = proxies.read(name)
+        assert (again["enabled"], again["listen"], again["upstream"]) == (
+            True,
+            before[name]["listen"],
+            before[name]["upstream"],
+        )
+        proxies.delete(name)
+
+
+def test_closing_one_that_is_not_there_is_a_tool_failure_and_closes_none(proxies: LinkProxies) -> None:
+    with pytest.raises(ToolFailed):
+        proxies.close(["a>b:dist", "nobody"])
+    assert proxies.read("a>b:dist")["enabled"] is True
 
 
 def test_an_unknown_proxy_is_a_tool_failure(proxies: LinkProxies) -> None:

@@ -151,3 +151,29 @@ def test_a_killed_keepalived_leaves_two_holders_until_it_is_healed(rmq_stage: St
         rmq_stage.vip.await_holders(2, within=seconds(10))
 
     rmq_stage.vip.await_holders(1, within=seconds(10))
+
+
+CLEAN_CUTS: dict[str, Callable[[Stage], Fault]] = {
+    "isolated": lambda s: network.isolated(s.cluster, s.links, s.cluster.nodes[2]),
+    "pair cut": lambda s: network.pair_cut(s.cluster, s.links, s.cluster.nodes[0], s.cluster.nodes[1]),
+}
+
+
+@pytest.mark.parametrize("name", CLEAN_CUTS)
+def test_every_end_of_a_cleanly_cut_link_notices_at_one_moment(rmq_stage: Stage, name: str) -> None:
+    fault = CLEAN_CUTS[name](rmq_stage)
+    pairs = {"isolated": {(0, 2), (2, 0), (1, 2), (2, 1)}, "pair cut": {(0, 1), (1, 0)}}[name]
+    nodes = rmq_stage.cluster.nodes
+    ends = {f"{nodes[a].service}/{nodes[b].name}" for a, b in pairs}
+
+    with rmq_stage.chaos.inject(fault):
+        time.sleep(2)
+    began = next(e.at for e in rmq_stage.events if e.kind == "fault.injected")
+
+    rmq_stage.stack.note_changes(began, rmq_stage.cluster.vhost)
+    noticed: dict[str, float] = {}
+    for event in rmq_stage.events:
+        if event.kind == "peer" and event.data["state"] == "down" and event.at >= began:
+            noticed.setdefault(event.subject, event.at - began)
+    assert noticed.keys() == ends
+    assert max(noticed.values()) - min(noticed.values()) < 0.3, noticed

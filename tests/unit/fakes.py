@@ -65,6 +65,13 @@ class FakeProxies:
         self.done.append(f"{'open' if on else 'close'} {name}")
         self.enabled[name] = on
 
+    def close(self, names: Sequence[str]) -> None:
+        """Of the dictionary's proxies, each is there; a proxy that is made anew has no toxics."""
+        self.done.append(f"close at once {' '.join(names)}")
+        for name in names:
+            self.enabled[name] = False
+            self.taken.pop(name, None)
+
     def read(self, name: str) -> Mapping[str, Any]:
         return {"enabled": self.enabled.get(name, True), "listen": self.listen.get(name, "127.0.0.1:1")}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -56,6 +56,40 @@ def test_a_cut_closes_the_distribution_first_and_opens_epmd_first(world: World, 
         "open rmq1>rmq2:epmd",
         "open rmq1>rmq2:dist",
     ]
+
+
+def test_a_clean_cut_of_several_swallows_first_and_closes_all_in_one_call(world: World) -> None:
+    pair = world.links.between(*world.nodes[:2])
+    swallowed: list[dict[str, list[str]]] = []
+    close = world.proxies.close
+
+    def watched(names: Sequence[str]) -> None:
+        swallowed.append(dict(world.proxies.taken))
+        close(names)
+
+    world.proxies.close = watched  # type: ignore[method-assign]
+    world.links.close_at_once(pair)
+
+    assert [sorted(taken) for taken in swallowed] == [sorted(p for link in pair for p in link.proxies)]
+    assert world.proxies.done == ["close at once rmq1>rmq2:dist rmq1>rmq2:epmd rmq2>rmq1:dist rmq2>rmq1:epmd"]
+    assert not any(link.is_clear() for link in pair)
+
+    world.links.open_again(pair)
+    assert world.links.problems() == []
+
+
+def test_a_clean_cut_that_stopped_half_way_is_undone_too(world: World) -> None:
+    pair = world.links.between(*world.nodes[:2])
+
+    def refused(names: Sequence[str]) -> None:
+        raise ToolFailed(f"not {names}")
+
+    world.proxies.close = refused  # type: ignore[method-assign]
+    with pytest.raises(ToolFailed):
+        world.links.close_at_once(pair)
+    world.links.open_again(pair)
+
+    assert world.links.problems() == []
 
 
 def test_a_silent_cut_swallows_both_streams_of_both_proxies(world: World, link: Link) -> None:

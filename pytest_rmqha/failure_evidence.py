@@ -12,6 +12,7 @@ from pytest_rmqha.adapters import allure
 
 LINES, LONGEST = 200, 60_000
 ERROR, LOGS = "error.txt", "-log.txt"
+KNOWN = "Known to the field"
 
 
 class Asked(Protocol):
@@ -26,6 +27,7 @@ class Kept(Protocol):
     @property
     def engine(self) -> Asked: ...
     def dump(self, name: str, error: str, *, logs_only: bool = False) -> None: ...
+    def diagnoses(self, since: float) -> tuple[str, ...]: ...
 
 
 def is_there(folder: Path, name: str) -> bool:
@@ -60,12 +62,20 @@ def attached(folder: Path, name: str) -> Iterator[None]:
         raise
 
 
-def of_play(stack: Kept, folder: Path, play: str, error: BaseException) -> None:
-    """Of a play that was whole and a test that judged it red: the lease has kept nothing. Once for all tests of the play."""
+def of_play(stack: Kept, folder: Path, play: str, error: BaseException, since: float) -> str:
+    """Of a play that was whole and a test that judged it red: the lease has kept nothing. Once for all tests of the play.
+
+    What the field knows of what the brokers' logs say since then (monotonic seconds), in one line; empty for nothing. It is where
+    to look, and excuses nothing.
+    """
     with contextlib.suppress(Exception):
         if not is_there(folder, play):
             stack.dump(play, "".join(traceback.format_exception(error)))
         attach(folder, play)
+    with contextlib.suppress(Exception):
+        if (known := stack.diagnoses(since)) and KNOWN not in str(error):
+            return f"{KNOWN}, {'; '.join(known)}"
+    return ""
 
 
 def of_bring_up(stack: Kept, folder: Path, error: BaseException) -> None:

@@ -151,7 +151,7 @@ def _leave_uncalled(request: pytest.FixtureRequest, leased: Any) -> None:
 
 _LEASE: pytest.StashKey[Any] = pytest.StashKey()
 LEFT: pytest.StashKey[bool] = pytest.StashKey()
-PLAY: pytest.StashKey[str] = pytest.StashKey()
+PLAY: pytest.StashKey[Observed] = pytest.StashKey()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -167,7 +167,10 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
             raise
         except BaseException as error:  # pytest.fail is none of Exception's
             if PLAY in pyfuncitem.stash:
-                failure_evidence.of_play(pyfuncitem.config.stash[STACK], run.folder, pyfuncitem.stash[PLAY], error)
+                seen = pyfuncitem.stash[PLAY]
+                stack = pyfuncitem.config.stash[STACK]
+                if known := failure_evidence.of_play(stack, run.folder, seen.name, error, seen.began):
+                    pyfuncitem.add_report_section("call", "rmqha", known)
             raise
     pyfuncitem.stash[LEFT] = True
     try:
@@ -233,7 +236,7 @@ def rmq_observe(
                 yield stage
 
         seen = _rmq_observations.of(play, open_lease, variant=marks.variant)
-        request.node.stash[PLAY] = seen.name
+        request.node.stash[PLAY] = seen
         _show(request.node, seen)
         return seen.outcome()
 

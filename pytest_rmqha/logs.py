@@ -35,6 +35,9 @@ UNEXPECTED: Mapping[str, tuple[re.Pattern[str], ...]] = {
     ),
 }
 
+_DECLINED = r"declining vote for %s for term \d+,\s+candidate last log index term was: %s"
+_DECLINED_AGAIN = _DECLINED % (r"\1", r"\2")
+
 DIAGNOSES: tuple[tuple[re.Pattern[str], str], ...] = (
     (
         re.compile(r"Global hang workaround: global state on \S+ seems broken"),
@@ -52,6 +55,13 @@ DIAGNOSES: tuple[tuple[re.Pattern[str], str], ...] = (
         (
             "a leader of a mirrored queue shut down without a mirror in sync, which can stop the queue on every node, also on one "
             "that was promoted meanwhile (ha-promote-on-shutdown when-synced)"
+        ),
+    ),
+    (
+        re.compile(_DECLINED % (r"(\S+)", r"(\{\d+,\d+\})") + rf"(?:(?s:.)*?{_DECLINED_AGAIN}){{4}}"),
+        (
+            "it declined the vote for one candidate with the same, shorter log five times and more: a quorum queue without a "
+            "leader (Ra issue 439, mended in Ra 2.11, so in RabbitMQ 3.13)"
         ),
     ),
 )

@@ -27,6 +27,8 @@ class Kept:
     def __init__(self, folder: Path, *services: str, policy: str = "on-failure") -> None:
         self.folder, self.names, self.policy = folder, services, policy
         self.dumped: list[tuple[str, str, bool]] = []
+        self.known: tuple[str, ...] = ()
+        self.asked_since: list[float] = []
 
     @property
     def engine(self) -> Kept:
@@ -34,6 +36,10 @@ class Kept:
 
     def services(self) -> tuple[str, ...]:
         return self.names
+
+    def diagnoses(self, since: float) -> tuple[str, ...]:
+        self.asked_since.append(since)
+        return self.known
 
     def dump(self, name: str, error: str, *, logs_only: bool = False) -> None:
         self.dumped.append((name, error, logs_only))
@@ -86,15 +92,27 @@ def test_only_a_way_out_that_is_red_attaches(tmp_path: Path, report: dict[str, s
 def test_a_test_that_is_red_on_a_whole_play_has_it_dumped_once(tmp_path: Path, report: dict[str, str]) -> None:
     stack = Kept(tmp_path, "rmq1")
     for _ in range(2):
-        of_play(stack, tmp_path, "p", AssertionError("3 messages are lost"))
+        of_play(stack, tmp_path, "p", AssertionError("3 messages are lost"), 0.0)
     [(name, error, logs_only)] = stack.dumped
     assert (name, logs_only) == ("p", False)
     assert "AssertionError: 3 messages are lost" in error
     assert sorted(report) == ["error.txt", "rmq1-log.txt"]
 
 
+def test_what_the_field_knows_is_said_with_the_red_and_only_once(tmp_path: Path) -> None:
+    stack = Kept(tmp_path, "rmq1")
+    assert of_play(stack, tmp_path, "p", AssertionError("x"), 7.0) == ""
+
+    stack.known = ("rmq1: a hang", "rmq3: no leader")
+    assert (
+        of_play(stack, tmp_path, "p", AssertionError("x"), 7.0) == "Known to the field, rmq1: a hang; rmq3: no leader"
+    )
+    assert of_play(stack, tmp_path, "p", AssertionError("x. Known to the field, rmq1: a hang"), 7.0) == ""
+    assert stack.asked_since == [7.0] * 3
+
+
 def test_where_nothing_may_be_kept_nothing_is_attached(tmp_path: Path, report: dict[str, str]) -> None:
-    of_play(Kept(tmp_path, "rmq1", policy="never"), tmp_path, "p", AssertionError("x"))
+    of_play(Kept(tmp_path, "rmq1", policy="never"), tmp_path, "p", AssertionError("x"), 0.0)
     assert report == {}
 
 
@@ -122,4 +140,4 @@ def test_evidence_that_cannot_be_had_does_not_hide_the_error(tmp_path: Path) -> 
             raise OSError("the disk is full")
 
     of_bring_up(Gone(tmp_path), tmp_path, ValueError())
-    of_play(Gone(tmp_path), tmp_path, "p", ValueError())
+    assert of_play(Gone(tmp_path), tmp_path, "p", ValueError(), 0.0) == ""

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from pytest_rmqha.logs import AllowedLog, told, unexpected
+from pytest_rmqha.logs import AllowedLog, diagnoses, told, unexpected
 from pytest_rmqha.markers import rmq_allows_log
 from tests.gate.scenarios import SUITES
 
@@ -107,3 +107,32 @@ def test_the_suites_excuse_is_the_one_tried_here(monkeypatch: pytest.MonkeyPatch
 def test_many_lines_are_told_in_one_bounded_sentence() -> None:
     assert told("rmq1", ("a", "b", "c", "d", "e")) == "rmq1's log: a | b | c and 2 more"
     assert len(unexpected("broker", ENDED + "x" * 500)[0]) == 240
+
+
+def declined(candidate: str, index: int, term: int) -> str:
+    """As a member of a quorum queue writes it (3.10.8)."""
+    return (
+        f"2026-11-26 19:31:27.720517+00:00 [info] <0.2552.0> queue 'q' in vhost 'v': declining vote for "
+        f"{{'v_q',rabbit@{candidate}}} for term {term}, candidate last log index term was: {{{index},1}}\n"
+        "2026-11-26 19:31:27.720517+00:00 [info] <0.2552.0>  last log entry idxterm seen was: {{146,1}}\n"
+    )
+
+
+def test_a_candidate_that_is_refused_again_and_again_with_the_same_log_is_known_to_the_field() -> None:
+    log = "".join(declined("rmq2", 141, term) for term in range(5, 10))
+
+    [known] = diagnoses(log)
+    assert "Ra issue 439" in known
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [declined("rmq2", 141, term) for term in range(5, 9)],
+        [declined("rmq2", 141 + term, term) for term in range(5, 10)],
+        [declined(f"rmq{1 + term % 2}", 141, term) for term in range(5, 13)],
+    ],
+    ids=["four times", "with a log that grows", "two candidates, four times each"],
+)
+def test_an_ordinary_election_is_no_such_trouble(lines: list[str]) -> None:
+    assert diagnoses("".join(lines)) == ()

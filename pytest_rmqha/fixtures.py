@@ -97,11 +97,7 @@ def rmq_stack(request: pytest.FixtureRequest, rmq_settings: Settings, rmq_topolo
     finally:
         if interrupts is not None:
             interrupts.forget_deadline()
-        is_written = False
-        with contextlib.suppress(OSError):
-            stack.timeline.to_jsonl(run.folder / "timeline.jsonl")
-            is_written = True
-        journal.end(keep=not is_written)
+        journal.become(run.folder / "timeline.jsonl")
         is_up, failed = STACK in request.config.stash, request.session.testsfailed > 0
         leave_or_keep(stack, rmq_settings, run, is_up=is_up, failed=failed)
         if interrupts is not None:

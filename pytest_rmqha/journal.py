@@ -19,7 +19,7 @@ class Journal:
     """
 
     def __init__(self, timeline: Timeline, folder: Path) -> None:
-        self._path = folder / JOURNAL
+        self._timeline, self._path = timeline, folder / JOURNAL
         folder.mkdir(parents=True, exist_ok=True)
         self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o644)
         self._lock = Lock()
@@ -31,6 +31,14 @@ class Journal:
         with self._lock:
             if self._file >= 0:
                 os.write(self._file, line)
+
+    def become(self, whole: Path) -> None:
+        """The end, as the whole timeline in that file; where it can't be written the journal stays."""
+        is_written = False
+        with contextlib.suppress(OSError):
+            self._timeline.to_jsonl(whole)
+            is_written = True
+        self.end(keep=not is_written)
 
     def end(self, *, keep: bool) -> None:
         """``keep``: the timeline could not be written, so this is all there is."""

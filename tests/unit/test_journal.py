@@ -46,3 +46,24 @@ def test_a_disk_that_takes_nothing_more_ends_it_and_not_the_run(tmp_path: Path) 
     timeline.add("vip", "b")
     assert [e.subject for e in timeline.events] == ["a", "timeline", "b"]
     journal.end(keep=False)
+
+
+def test_a_timeline_that_can_be_written_takes_the_journals_place(tmp_path: Path) -> None:
+    timeline = Timeline()
+    journal = Journal(timeline, tmp_path)
+    timeline.add("note", "it happened")
+
+    journal.become(tmp_path / "timeline.jsonl")
+
+    assert "it happened" in (tmp_path / "timeline.jsonl").read_text()
+    assert not (tmp_path / JOURNAL).exists()
+
+
+def test_where_the_timeline_cannot_be_written_the_journal_stays(tmp_path: Path) -> None:
+    timeline = Timeline()
+    journal = Journal(timeline, tmp_path)
+    timeline.add("note", "it happened")
+
+    journal.become(tmp_path / "no such folder" / "timeline.jsonl")
+
+    assert "it happened" in (tmp_path / JOURNAL).read_text()

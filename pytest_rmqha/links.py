@@ -93,7 +93,7 @@ class Link(Proxied):
 
 @dataclass(frozen=True)
 class Links:
-    """Every ordered pair of brokers."""
+    """Every ordered pair of brokers, on one server."""
 
     all: tuple[Link, ...]
 
@@ -105,8 +105,7 @@ class Links:
         disappears first on every link, which nobody notices, and then all their connections are closed in one call.
         """
         each(links, Link.swallow)
-        for server in {id(link.server): link.server for link in links}.values():
-            server.close([name for link in links if link.server is server for name in reversed(link.proxies)])
+        links[0].server.close([name for link in links for name in reversed(link.proxies)])
 
     def open_again(self, links: tuple[Link, ...]) -> None:
         """Undo ``close_at_once``, one that stopped half way included."""

@@ -104,6 +104,11 @@ MEASURES: Mapping[str, tuple[Rule, ...]] = {
             r".*\bnet_ticktime\b",
             "advanced.config",
         ),
+        Rule(
+            "advanced.config",
+            r".*\bclassic_queue_shutdown_timeout\b",
+            "how long a broker that pauses waits for a mirrored queue that hangs in its synchronisation",
+        ),
     ),
     "cold start": (
         Rule(

@@ -62,7 +62,9 @@ def test_the_default_tick_time_is_suspect_only_where_neither_file_states_one(tmp
 def test_how_long_a_pause_waits_for_a_queue_that_hangs_is_looked_for_in_a_partition(tmp_path: Path) -> None:
     (tmp_path / "advanced.config").write_text("[{rabbit, [{classic_queue_shutdown_timeout, 600000}]}].\n")
 
-    assert "classic_queue_shutdown_timeout, 600000}]}]. (how long a broker that pauses waits" in told("partition", tmp_path)
+    assert "classic_queue_shutdown_timeout, 600000}]}]. (how long a broker that pauses waits" in told(
+        "partition", tmp_path
+    )
 
 
 def test_a_check_that_default_server_states_is_stated(tmp_path: Path) -> None:

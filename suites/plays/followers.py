@@ -105,14 +105,16 @@ def _pass(stage: Stage, workload: Workload, queue: str, node: Node) -> Passage:
     )
     began = clock.now()
     workload.wire.ask("publish", stream=stream, queue=queue, host=node.address, limit=MESSAGES, rate=0, window=500)
-    confirmed, delivered = await_match(
-        lambda: workload.progress().get(stream, (0, 0)),
-        lambda counts: min(counts) >= MESSAGES,
-        what=f"{MESSAGES} messages of {queue} confirmed and delivered through {node}",
-        within=seconds(30),
-        every=0.02,
-        error=InvariantNotUpheld,
-    )
+    passed = f"{MESSAGES} messages of {queue} confirmed and delivered through {node}"
+    with stage.timeline.waiting(passed):
+        confirmed, delivered = await_match(
+            lambda: workload.progress().get(stream, (0, 0)),
+            lambda counts: min(counts) >= MESSAGES,
+            what=passed,
+            within=seconds(30),
+            every=0.02,
+            error=InvariantNotUpheld,
+        )
     took = clock.now() - began
     workload.wire.ask("stop", role=role, within=30)
     return Passage(queue, leader, node.name, node.address, (stream, role), confirmed, delivered, took)

@@ -57,10 +57,11 @@ def _return(stage: Stage, *, takes_over: bool) -> Return:
         with stage.chaos.inject(killed(master, stage.vip)):
             stage.vip.await_holder(other, within=seconds(15))
             workload.await_progress(within=seconds(15))
-        if takes_over:
-            stage.vip.await_holder(master, within=seconds(40))
-        else:
-            _await_settled(stage, other)
+        with stage.timeline.waiting(f"the VIP {f'back at {master}' if takes_over else f'settled at {other}'}"):
+            if takes_over:
+                stage.vip.await_holder(master, within=seconds(40))
+            else:
+                _await_settled(stage, other)
         workload.await_progress(within=seconds(15))
     window = (began, clock.now())
     everything = tuple(stage.timeline.events)

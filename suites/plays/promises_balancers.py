@@ -104,7 +104,7 @@ def _await_what_is_due(stage: Stage, within: float) -> None:
     events = stage.timeline.events
     came = [e.at for e in events if e.kind == "fault.gone" and mine & set(e.data["targets"])]
     built = [e.at for e in events if e.kind == "note" and e.subject == "stack"] or [events[0].at]
-    _await_end_of(max(came + built), within)
+    _await_end_of(stage, max(came + built), within)
 
 
 def _interrupted_by_return(stage: Stage, turn: Turn, watched: float) -> tuple[int, str]:
@@ -113,7 +113,7 @@ def _interrupted_by_return(stage: Stage, turn: Turn, watched: float) -> tuple[in
         return 0, "the VIP was not taken over, so nobody had anything to lose by a return"
     if watched > LONGEST:
         return 0, f"by keepalived's files a return may take {watched:g} s to be felt: at most {LONGEST:g} s are watched"
-    _await_end_of(clock.now(), watched)
+    _await_end_of(stage, clock.now(), watched)
     address = stage.vip.address
     struck = max(e.at for e in stage.events if e.kind == "fault.injected")
     held = stretches(stage.timeline.events, address, (struck, clock.now()))
@@ -123,10 +123,11 @@ def _interrupted_by_return(stage: Stage, turn: Turn, watched: float) -> tuple[in
     return interruptions(held[own:]), ""
 
 
-def _await_end_of(since: float, watched: float) -> None:
-    until = since + seconds(watched).seconds
+def _await_end_of(stage: Stage, since: float, watched: float) -> None:
+    until, settled = since + seconds(watched).seconds, "a return to settle"
     try:
-        await_match(clock.now, lambda at: at >= until, what="a return to settle", within=seconds(watched), every=0.5)
+        with stage.timeline.waiting(settled):
+            await_match(clock.now, lambda at: at >= until, what=settled, within=seconds(watched), every=0.5)
     except BudgetSpent:
         raise NoVerdict("the return was not watched to its end") from None
 

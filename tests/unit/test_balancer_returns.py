@@ -98,7 +98,7 @@ def counted(play: Any, hands: Hands, timeline: Timeline) -> Counted:
     def count(watched: float = 22.0, taken_after: float | None = 3.5) -> tuple[int, str]:
         turn = SimpleNamespace(struck="lb1", heir="lb2", taken_after=taken_after)
         stage = stage_of(play, REFERENCE, timeline)
-        stage.timeline = SimpleNamespace(events=timeline.events)
+        stage.timeline = SimpleNamespace(events=timeline.events, waiting=Timeline().waiting)
         found: tuple[int, str] = play("promises_balancers")._interrupted_by_return(stage, turn, watched)
         return found
 

@@ -114,6 +114,15 @@ def test_a_cut_that_says_yes_and_does_nothing(rmq_stage: Stage) -> None:
         ordinary_cut(rmq_stage)
 
 
+def test_a_cut_that_swallows_and_closes_nothing(rmq_stage: Stage) -> None:
+    def deaf(self: Proxies, method: str, path: str, body: Any = None) -> Any:
+        return {} if path == "/populate" else real(self, method, path, body)
+
+    real = Proxies._ask
+    with replaced(Proxies, "_ask", deaf):
+        ordinary_cut(rmq_stage)
+
+
 def test_a_heal_that_sticks(rmq_stage: Stage) -> None:
     def sticking(self: Proxies, name: str, on: bool) -> None:
         if not on:

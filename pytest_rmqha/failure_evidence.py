@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Protocol
 
 from pytest_rmqha.adapters import allure
+from pytest_rmqha.logs import KNOWN
 
 LINES, LONGEST = 200, 60_000
 ERROR, LOGS = "error.txt", "-log.txt"
-KNOWN = "Known to the field"
 
 
 class Asked(Protocol):

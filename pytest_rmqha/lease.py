@@ -19,7 +19,7 @@ from pytest_rmqha.cluster import Cluster, Node
 from pytest_rmqha.detours import Detour
 from pytest_rmqha.errors import HarnessError, InvariantNotUpheld, NoVerdict, StackNotUp
 from pytest_rmqha.links import Links
-from pytest_rmqha.logs import AllowedLog
+from pytest_rmqha.logs import KNOWN, AllowedLog
 from pytest_rmqha.outside import BrokerApi, ClientWire, Filter
 from pytest_rmqha.steady import SteadyState
 from pytest_rmqha.timeline import Event, Timeline
@@ -260,7 +260,7 @@ def _await_steady(stack: LeasedStack, stage: Stage) -> None:
             known = stack.diagnoses(stage.started)
         if not known:
             raise
-        raise InvariantNotUpheld(f"{error}. Known to the field, {'; '.join(known)}") from error
+        raise InvariantNotUpheld(f"{error}. {KNOWN}, {'; '.join(known)}") from error
 
 
 def _abandon(stack: LeasedStack, stage: Stage, vhost: str) -> None:

@@ -33,8 +33,7 @@ class Proxied:
 
     def close(self) -> None:
         """A clean cut: connections are closed and new ones refused; the last proxy first."""
-        for proxy in reversed(self.proxies):
-            self.server.enable(proxy, False)
+        self.server.close(tuple(reversed(self.proxies)))
 
     def open(self) -> None:
         for proxy in self.proxies:

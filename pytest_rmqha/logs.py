@@ -66,6 +66,8 @@ DIAGNOSES: tuple[tuple[re.Pattern[str], str], ...] = (
     ),
 )
 """Known troubles of a boot or a pause: what a broker's log says, and what it means. They explain a red, and excuse none."""
+KNOWN = "Known to the field"
+"""So begins what a red says of them."""
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from toxiproxy.api import APIConsumer
 from pytest_rmqha.adapters import http
 from pytest_rmqha.errors import ToolFailed
 
-NOWHERE = "192.0.2.0:9"
-"""An address for documentation (RFC 5737): a closed proxy's upstream."""
+CLOSED = "closed:"
+"""Before the upstream of a proxy that ``close`` has closed. Nobody dials that, for it is disabled; whoever opens it takes it off."""
 
 
 class Proxies:
@@ -26,7 +26,6 @@ class Proxies:
         APIConsumer.host, APIConsumer.port = host, port
         self.base = f"http://{host}:{port}"
         self.timeout = timeout
-        self._upstreams: dict[str, str] = {}
 
     def _ask(self, method: str, path: str, body: Any = None) -> Any:
         try:
@@ -62,34 +61,36 @@ class Proxies:
 
     def delete(self, name: str) -> None:
         """None there is fine. Its connections are closed."""
-        self._upstreams.pop(name, None)
         self._ask("DELETE", f"/proxies/{name}")
         if name in self._ask("GET", "/proxies"):
             raise ToolFailed(f"toxiproxy: proxy {name} is still there after it was deleted")
 
     def enable(self, name: str, on: bool) -> None:
         wanted: dict[str, Any] = {"enabled": on}
-        if on and name in self._upstreams:
-            wanted["upstream"] = self._upstreams[name]
+        if on:
+            wanted["upstream"] = str(self.read(name)["upstream"]).removeprefix(CLOSED)
         self._ask("POST", f"/proxies/{name}", wanted)
         there = self.read(name)
         if any(there[key] != value for key, value in wanted.items()):
             raise ToolFailed(f"toxiproxy: proxy {name} does not show enabled={on} after it was asked to")
-        if on:
-            self._upstreams.pop(name, None)
 
     def close(self, names: Sequence[str]) -> None:
         """In one call, so within milliseconds; one by one takes some 60 ms.
 
         Of a proxy that is there already the server takes over nothing but another address, whatever ``enabled`` says
-        (``AddOrReplace`` of toxiproxy 2.12), so each is given an upstream that nobody is at; ``enable`` gives it its own again.
+        (``AddOrReplace`` of toxiproxy 2.12), so each upstream is marked; ``enable``, of any client of the server, takes the mark off.
         """
         there = self._ask("GET", "/proxies")
         if missing := [name for name in names if name not in there]:
             raise ToolFailed(f"toxiproxy: there is no proxy {missing} to close")
-        self._upstreams |= {name: there[name]["upstream"] for name in names if there[name]["upstream"] != NOWHERE}
         closed = [
-            {"name": name, "listen": there[name]["listen"], "upstream": NOWHERE, "enabled": False} for name in names
+            {
+                "name": name,
+                "listen": there[name]["listen"],
+                "upstream": CLOSED + there[name]["upstream"].removeprefix(CLOSED),
+                "enabled": False,
+            }
+            for name in names
         ]
         self._ask("POST", "/populate", closed)
         there = self._ask("GET", "/proxies")

@@ -18,6 +18,8 @@ from pytest_rmqha.waiting import Budget, await_match, seconds
 
 WAITING = "Waiting for Mnesia tables"
 EPMD, DISTRIBUTION = 4369, 25672
+BY_CHANCE = 32768
+"""The kernel gives such ports and higher ones to whoever asks for any (``ip_local_port_range``, the default)."""
 LONG_ENOUGH = 70.0
 USUAL = 45.0
 MOST = seconds(90)
@@ -90,11 +92,11 @@ def watched_alone(node: Node, since: float) -> Lonely:
 
 
 def served_on(ports: frozenset[int]) -> frozenset[int]:
-    """Those beside the cluster's own, once the distribution port is among them: nobody is served before it is.
+    """Those beside the cluster's own; one that the kernel chose only once the distribution port is among them.
 
-    Early in its boot a broker listens on a port by chance for a moment: it takes another name to look whether its own is taken.
+    Early in its boot a broker listens on such a port for a moment: it takes another name to look whether its own is taken.
     """
-    return ports - {EPMD, DISTRIBUTION} if DISTRIBUTION in ports else frozenset()
+    return frozenset(port for port in ports - {EPMD, DISTRIBUTION} if port < BY_CHANCE or DISTRIBUTION in ports)
 
 
 def listens_on(node: Node) -> frozenset[int]:

@@ -125,6 +125,16 @@ def test_proxies_that_are_closed_together_have_no_toxics_and_open_as_they_were(p
         proxies.delete(name)
 
 
+def test_what_one_client_closed_another_one_opens(server: Proxies) -> None:
+    server.close([PROXY["name"]])  # type: ignore[list-item]
+    another = Proxies(server.base.split("/")[-1].split(":")[0])
+
+    another.enable("a>b:dist", True)
+
+    there = another.read("a>b:dist")
+    assert (there["enabled"], there["upstream"]) == (True, PROXY["upstream"])
+
+
 def test_closing_one_that_is_not_there_is_a_tool_failure_and_closes_none(proxies: LinkProxies) -> None:
     with pytest.raises(ToolFailed):
         proxies.close(["a>b:dist", "nobody"])

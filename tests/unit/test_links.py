@@ -51,8 +51,7 @@ def test_a_cut_closes_the_distribution_first_and_opens_epmd_first(world: World, 
     link.open()
 
     assert world.proxies.done == [
-        "close rmq1>rmq2:dist",
-        "close rmq1>rmq2:epmd",
+        "close at once rmq1>rmq2:dist rmq1>rmq2:epmd",
         "open rmq1>rmq2:epmd",
         "open rmq1>rmq2:dist",
     ]

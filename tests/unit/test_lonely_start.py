@@ -125,6 +125,11 @@ def test_the_port_of_the_look_for_its_own_name_early_in_a_boot_serves_nobody(pla
     assert not seen.served
 
 
+def test_a_service_counts_whatever_else_listens(play: Any) -> None:
+    assert play.served_on(frozenset({4369, 5672, 36539})) == {5672}
+    assert play.served_on(frozenset({*CLUSTER, 5672, 36539})) == {5672, 36539}
+
+
 def test_a_broker_that_says_that_it_waits_and_serves_does_not_wait(play: Any, hands: Hands) -> None:
     world = World()
     says(world, hands, (0, {*CLUSTER, 15672}))

@@ -76,7 +76,8 @@ def silent_client_is_noticed(waits: Sequence[Wait], faults: Sequence[Spell], now
     if not silent:
         return Verdict(Outcome.UNDECIDED, NOTICED, "nothing happened: no silent client was ever connected")
     longest = max(silent, key=lambda wait: wait.lasted(now))
-    unnoticed = [w for w in silent if w.lasted(now) > budget.seconds and not _touched(w, budget, faults)]
+    late = [w for w in silent if w.lasted(now) > budget.seconds]
+    unnoticed = [w for w in late if not _touched(w, budget, faults) or _late_by_itself(w, budget)]
     if unnoticed:
         longest = max(unnoticed, key=lambda wait: wait.lasted(now))
     lasted = round(longest.lasted(now), 1)
@@ -84,7 +85,7 @@ def silent_client_is_noticed(waits: Sequence[Wait], faults: Sequence[Spell], now
         still = "was still connected" if longest.cut is None else "stayed connected"
         reason = f"a client that fell silent {still} {lasted:.1f} s, budget {budget}; heartbeat {longest.heartbeat} s"
         return Verdict(Outcome.BROKEN, NOTICED, reason, (), lasted, budget.seconds)
-    noticed = [wait for wait in silent if wait.cut is not None and wait.why != GAVE_UP and _by_heartbeat(wait, faults)]
+    noticed = [w for w in silent if w.cut is not None and w.why != GAVE_UP and _in_time(w, budget, faults)]
     if not noticed:
         reason = f"none of {len(silent)} silent clients has been disconnected yet but by a fault"
         return Verdict(Outcome.UNDECIDED, NOTICED, reason, (), lasted, budget.seconds)
@@ -95,11 +96,32 @@ def silent_client_is_noticed(waits: Sequence[Wait], faults: Sequence[Spell], now
     return Verdict(Outcome.HELD, NOTICED, reason, (), round(slowest, 1), budget.seconds)
 
 
-def _by_heartbeat(wait: Wait, faults: Sequence[Spell]) -> bool:
-    """It was cut outside of any fault, or when two to three heartbeats were over (rabbit_heartbeat.erl)."""
+def _in_time(wait: Wait, budget: Budget, faults: Sequence[Spell]) -> bool:
+    """It was cut within the budget, and outside of any fault; or within a fault by the heartbeat, if that can't be late."""
     assert wait.cut is not None
-    in_time = wait.heartbeat > 0 and 2 * wait.heartbeat - 1 <= wait.cut - wait.opened <= 3 * wait.heartbeat + 5
-    return in_time or not _struck(wait.cut, faults)
+    lasted = wait.cut - wait.opened
+    soon_enough = _latest(wait) <= budget.seconds and _by_heartbeat(wait, lasted)
+    return lasted <= budget.seconds and (soon_enough or not _struck(wait.cut, faults))
+
+
+def _late_by_itself(wait: Wait, budget: Budget) -> bool:
+    """Whatever fault lay in its time, it was the heartbeat that ended it, and that comes later than the budget has it."""
+    return (
+        wait.cut is not None
+        and wait.why != GAVE_UP
+        and _latest(wait) > budget.seconds
+        and _by_heartbeat(wait, wait.cut - wait.opened)
+    )
+
+
+def _latest(wait: Wait) -> float:
+    """Seconds after which the broker has noticed at the latest: three heartbeats, and what it takes (rabbit_heartbeat.erl)."""
+    return 3 * wait.heartbeat + 5.0
+
+
+def _by_heartbeat(wait: Wait, lasted: float) -> bool:
+    """Two to three heartbeats were over."""
+    return wait.heartbeat > 0 and 2 * wait.heartbeat - 1 <= lasted <= _latest(wait)
 
 
 def _struck(at: float, faults: Sequence[Spell], after: float = AFTER) -> bool:

@@ -71,7 +71,11 @@ def test_a_cut_idle_client_names_value_budget_and_heartbeat() -> None:
         ([wait("silent", 800, 860)], ((855, 870),), Outcome.HELD),
         ([wait("silent", 800, 810)], ((805, 870),), Outcome.UNDECIDED),
         ([wait("silent", 800, 810, heartbeat=0)], ((805, 870),), Outcome.UNDECIDED),
-        ([wait("silent", 800, 870, heartbeat=30)], ((805, 870),), Outcome.HELD),
+        ([wait("silent", 800, 870, heartbeat=30)], ((805, 870),), Outcome.UNDECIDED),
+        ([wait("silent", 800, 870, heartbeat=30)], (), Outcome.HELD),
+        ([wait("silent", 800, 890, heartbeat=30)], ((805, 870),), Outcome.BROKEN),
+        ([wait("silent", 800, 890, heartbeat=20)], ((805, 870),), Outcome.UNDECIDED),
+        ([wait("silent", 800, 890, heartbeat=30), wait("silent", 900, 960)], ((805, 870),), Outcome.BROKEN),
     ],
 )
 def test_a_silent_client_must_be_noticed_in_time(waits: Any, faults: Any, outcome: Outcome) -> None:

@@ -26,7 +26,7 @@ from pytest_rmqha.links import Links
 from pytest_rmqha.markers import MARKS, Marks
 from pytest_rmqha.not_up import doubts, judged
 from pytest_rmqha.observation import Observations, Observed, present
-from pytest_rmqha.opening import checked, facts_of, make_stack, stand_up
+from pytest_rmqha.opening import checked, facts_of, facts_of_files, make_stack, stand_up
 from pytest_rmqha.session_report import MEASURED, RUN, SETTINGS, TOPOLOGY
 from pytest_rmqha.settings import Settings
 from pytest_rmqha.sigterm import CLEAN_STOP
@@ -74,6 +74,7 @@ def rmq_stack(request: pytest.FixtureRequest, rmq_settings: Settings, rmq_topolo
         rates = LoadRates()
         stack.on_load = rates.counted
         live.rates_from(request.config, rates)
+        run.facts |= facts_of_files(stack)
         run.facts["preflight"] = checked(stack, rmq_settings)
         stand_up(stack, rmq_settings)
         run.facts["bring_up_seconds"] = round(time.monotonic() - began, 1)

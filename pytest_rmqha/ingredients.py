@@ -15,6 +15,7 @@ from pytest_rmqha.images.spec import wanted
 from pytest_rmqha.opening import image_overrides
 from pytest_rmqha.runs import Manifest
 from pytest_rmqha.settings import Settings
+from pytest_rmqha.topology import Topology
 
 ASKED, IMAGES, TAGS, STACK = "images_asked", "images", "image_tags", "stack"
 OF_A_STACK, SETTLED_ON = (IMAGES, TAGS, STACK), "settled_on"
@@ -25,9 +26,9 @@ Row = tuple[str, object, object]
 """What it is, how it is in the first run, how in the other."""
 
 
-def asked(settings: Settings) -> dict[str, str]:
+def asked(settings: Settings, topology: Topology) -> dict[str, str]:
     """role -> the tag of the image that a session with these settings takes. Known without an engine."""
-    return {spec.role: spec.tag for spec in wanted(settings.version, image_overrides(settings))}
+    return {spec.role: spec.tag for spec in wanted(settings.version, image_overrides(settings, topology))}
 
 
 def noted(manifest: Manifest, key: str) -> Mapping[str, Any]:

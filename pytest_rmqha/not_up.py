@@ -17,7 +17,7 @@ MOST = 2
 def judged(error: StackNotUp, findings: Sequence[Finding]) -> InvariantNotUpheld:
     """What was seen, then the lines that the preflight had doubts about; the whole error stands below."""
     seen = shortened(str(error).splitlines()[0].removeprefix("waited in vain for "), 190)
-    places = [f"{finding.file.rpartition('/config/')[2]}:{finding.line} {finding.text}" for finding in findings[:MOST]]
+    places = [f"{finding.place.rpartition('/config/')[2]} {finding.text}" for finding in findings[:MOST]]
     doubts = f"; see {', '.join(places)}" if places else ""
     return InvariantNotUpheld(f"this configuration does not come up: {seen}{doubts}\n{error}")
 

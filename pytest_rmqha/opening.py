@@ -24,8 +24,17 @@ from pytest_rmqha.timeline import Timeline
 from pytest_rmqha.topology import Topology
 
 
-def image_overrides(settings: Settings) -> dict[str, str]:
-    """role -> image, of those that were named."""
+def image_overrides(settings: Settings, topology: Topology) -> dict[str, str]:
+    """role -> image, of those that were named: by an option, or else by the compose file."""
+    return dict(topology.images) | _images_named(settings)
+
+
+def images_stated(settings: Settings, topology: Topology) -> list[tuple[str, str]]:
+    """(role, image) of those that are taken from the compose file."""
+    return [(role, image) for role, image in topology.images if role not in _images_named(settings)]
+
+
+def _images_named(settings: Settings) -> dict[str, str]:
     named = {
         "broker": settings.image,
         "balancer": settings.balancer_image,
@@ -54,7 +63,7 @@ def make_stack(
     """
     if settings.config is not None:
         check_folder(settings.config, topology)
-    images = image_store.present(wanted(settings.version, image_overrides(settings)))
+    images = image_store.present(wanted(settings.version, image_overrides(settings, topology)))
     image_store.check_line(images["broker"], settings.version)
     leftovers.sweep(say)
     name, secrets = run, Secrets()
@@ -88,6 +97,7 @@ def checked(stack: Stack, settings: Settings) -> list[str]:
     """
     if settings.config is None or settings.reuse:
         return []
+    stack.refuse_clash()
     labels = stack.engine.helper_labels
     found = preflight(stack.topology, stack.images, stack.config_files, labels, settings.version)
     found += topology_said(imported_by(stack))
@@ -95,18 +105,24 @@ def checked(stack: Stack, settings: Settings) -> list[str]:
     return [str(finding) for finding in found]
 
 
-def facts_of(stack: Stack) -> dict[str, object]:
-    """For the manifest, once the stack stands: where the bring-up's time went, its images, and SHA-256s of its files."""
+def facts_of_files(stack: Stack) -> dict[str, object]:
+    """For the manifest, whether the stack comes up or not: SHA-256s of its files."""
     imported = imported_by(stack)
     facts: dict[str, object] = {
-        "bring_up": {label: round(took, 1) for label, took in stack.took.items()},
-        "images": dict(stack.engine.image_digests()),
-        "image_tags": dict(image_tags(stack.engine)),
-        "config_sha256": {member: digests(files) for member, files in stack.config_files.items()},
+        "config_sha256": {member: digests(files) for member, files in stack.config_files.items()}
     }
     if imported is not None:
         facts["imported_sha256"] = {imported.name: hashlib.sha256(imported.read_bytes()).hexdigest()}
     return facts
+
+
+def facts_of(stack: Stack) -> dict[str, object]:
+    """For the manifest, once the stack stands: where the bring-up's time went, and its images."""
+    return {
+        "bring_up": {label: round(took, 1) for label, took in stack.took.items()},
+        "images": dict(stack.engine.image_digests()),
+        "image_tags": dict(image_tags(stack.engine)),
+    }
 
 
 def stand_up(stack: Stack, settings: Settings) -> None:

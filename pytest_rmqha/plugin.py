@@ -19,11 +19,11 @@ from pytest_rmqha import hookspecs, live, manifest, plan, readiness, resuming, r
 from pytest_rmqha.capabilities import Lack
 from pytest_rmqha.catalogue import Scenario
 from pytest_rmqha.config.folder import layered
-from pytest_rmqha.config.origin import origin_lines
+from pytest_rmqha.config.origin import left_out, origin_lines
 from pytest_rmqha.errors import HarnessError, UserInputError
 from pytest_rmqha.estimates import Estimates
 from pytest_rmqha.markers import MARKERS, MARKS, read
-from pytest_rmqha.opening import configuration_folders
+from pytest_rmqha.opening import configuration_folders, images_stated
 from pytest_rmqha.plays import plays_of
 from pytest_rmqha.runs import newest_first
 from pytest_rmqha.scenario_record import held_to_a_verdict, is_scenario, note_phase
@@ -120,14 +120,18 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
     """Whose files are judged, member by member: the topology is known only now."""
     settings = config.stash[SETTINGS]
-    if settings.config is None or TOPOLOGY not in config.stash:
+    if TOPOLOGY not in config.stash:
         return []
     shape, folders = config.stash[TOPOLOGY], configuration_folders(settings)
+    images = [f"image of the {role}s: {tag}, as the compose file says" for role, tag in images_stated(settings, shape)]
+    if settings.config is None:
+        return images
     roles = [(m, "broker") for m in shape.brokers] + [(m, "balancer") for m in shape.balancers]
     files = {
         m.service: list(layered(folders, m.service, role, m.hostname, settings.config).values()) for m, role in roles
     }
-    return origin_lines(settings.config, files)
+    brokers = {broker.service: files[broker.service] for broker in shape.brokers}
+    return [*images, *origin_lines(settings.config, files), *left_out(folders, settings.config, brokers)]
 
 
 def _only_looking(config: pytest.Config) -> bool:
@@ -172,7 +176,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         selection.refuse_mixed_plays(found.runs)
         resuming.refuse_less(config, found.runs)
         if not _only_looking(config) and any("rmq_stack" in getattr(item, "fixturenames", ()) for item in found.runs):
-            readiness.refuse_machine(config.stash[SETTINGS])
+            readiness.refuse_machine(config.stash[SETTINGS], shape)
     except (UserInputError, HarnessError) as error:
         raise pytest.UsageError(str(error)) from None
     shard = config.stash[SETTINGS].shard

@@ -19,9 +19,9 @@ def refuse_files(settings: Settings, topology: Topology) -> None:
         check_folder(settings.config, topology)
 
 
-def refuse_machine(settings: Settings) -> None:
+def refuse_machine(settings: Settings, topology: Topology) -> None:
     """What a real stack needs: room for its evidence, an engine that can be worked with, its images. Only looks."""
     refuse_unwritable(settings.reports)
     reachable.require_engine()
-    found = images.present(wanted(settings.version, image_overrides(settings)))
+    found = images.present(wanted(settings.version, image_overrides(settings, topology)))
     images.check_line(found["broker"], settings.version)

@@ -29,10 +29,11 @@ def begin(config: pytest.Config, settings: Settings) -> Settings:
 def settled(config: pytest.Config) -> Resumed:
     """What the earlier run has settled, nothing without one; the digests that a later run will ask for are noted."""
     settings, earlier = config.stash[SETTINGS], config.stash[EARLIER]
-    digest = config_digest(settings, config.stash[TOPOLOGY])
+    shape = config.stash[TOPOLOGY]
+    digest = config_digest(settings, shape)
     # Of several conftest files sys.modules has the last one only.
     code = code_digest([*sys.modules.values(), *config.pluginmanager.get_plugins()], config.rootpath)
-    images = ingredients.asked(settings)
+    images = ingredients.asked(settings, shape)
     facts = config.stash[RUN].facts
     facts |= {resumption.DIGEST: digest, resumption.CODE: code, ingredients.ASKED: images}
     found = Resumed("")

@@ -32,7 +32,10 @@ class BalancerSpec:
 
 @dataclass(frozen=True)
 class Topology:
-    """``network`` is the compose key of the one network of all members."""
+    """``network`` is the compose key of the one network of all members.
+
+    ``images``: (role, image) of the members whose compose file names an image of its own; ``rmqha/…`` stands for the line's.
+    """
 
     name: str
     brokers: tuple[BrokerSpec, ...]
@@ -41,6 +44,7 @@ class Topology:
     subnet: str
     gateway: str
     network: str
+    images: tuple[tuple[str, str], ...] = ()
 
     @property
     def members(self) -> tuple[BrokerSpec | BalancerSpec, ...]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pytest_rmqha.errors import UserInputError
@@ -15,6 +15,7 @@ from pytest_rmqha.topology import BalancerSpec, BrokerSpec, Topology
 
 ROLES = ("broker", "balancer", "client", "toxiproxy")
 NODE_TYPES = ("disc", "ram")
+OURS = "rmqha/"
 
 
 def from_compose(config: Mapping[str, Any], name: str) -> Topology:
@@ -48,7 +49,26 @@ def from_compose(config: Mapping[str, Any], name: str) -> Topology:
         subnet=str(subnet),
         gateway=gateway,
         network=network,
+        images=_images(name, services, (("broker", brokers), ("balancer", balancers))),
     )
+
+
+def _images(
+    name: str, services: Mapping[str, Any], roles: Iterable[tuple[str, Sequence[str]]]
+) -> tuple[tuple[str, str], ...]:
+    """The image of each role that is not one of ours: it is run, as an image option is. One for all members of a role."""
+    found = []
+    for role, members in roles:
+        stated = {str(services[s]["image"]): s for s in members if services[s].get("image")}
+        if len(stated) > 1:
+            raise UserInputError(
+                f"images of the {role}s of topology {name}",
+                _listed(f"{image} ({service})" for image, service in stated.items()),
+                f"one image for all {role}s",
+                "name the same image in each: members of several versions are judged by the expectations of none",
+            )
+        found += [(role, image) for image in stated if not image.startswith(OURS)]
+    return tuple(found)
 
 
 def _nofile(service: Mapping[str, Any]) -> tuple[int, int] | None:

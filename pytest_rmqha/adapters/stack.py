@@ -227,7 +227,8 @@ class Stack:
         self.up()
         self.leases, self.worn = 0, False
 
-    def up(self) -> None:
+    def refuse_clash(self) -> None:
+        """UserInputError when somebody else has the subnet; nothing of this run is on the engine yet."""
         clashing = self.engine.clashing_networks(self.topology.subnet)
         if clashing:
             raise UserInputError(
@@ -236,6 +237,9 @@ class Stack:
                 "a subnet that no network on this engine overlaps",
                 "end the other run (rmqha clean), remove that network, or give the topology another subnet",
             )
+
+    def up(self) -> None:
+        self.refuse_clash()
         with self._timed("create containers"):
             self.project.create()
             self.come_near()

@@ -14,7 +14,7 @@ from pytest_rmqha.adapters.preflight import owner_labels, preflight
 from pytest_rmqha.config.definitions import topology_said
 from pytest_rmqha.config.findings import ERROR, UNCHECKED, WARNING, lines
 from pytest_rmqha.config.folder import TOPOLOGY_FILE, ConfigFile, check_folder, layered
-from pytest_rmqha.config.origin import origin_lines, topology_to_import
+from pytest_rmqha.config.origin import left_out, origin_lines, topology_to_import
 from pytest_rmqha.errors import UserInputError
 from pytest_rmqha.images.spec import wanted
 from pytest_rmqha.opening import configuration_folders
@@ -92,7 +92,8 @@ def run_check(arguments: argparse.Namespace) -> int:
     topology = from_compose(read_config(settings.topology_file, {}), settings.topology_name)
     check_folder(settings.config, topology)
     given = {role: getattr(arguments, f"{role}_image") for role in ROLES}
-    specs = wanted(settings.version, {role: image for role, image in given.items() if image})
+    named = dict(topology.images) | {role: image for role, image in given.items() if image}
+    specs = wanted(settings.version, named)
     images = image_store.present([spec for spec in specs if spec.role in ROLES])
     folders = configuration_folders(settings)
     files = {
@@ -101,6 +102,8 @@ def run_check(arguments: argparse.Namespace) -> int:
         for m in members
     }
     for text in origin_lines(settings.config, files):
+        print(text)
+    for text in left_out(folders, settings.config, {b.service: files[b.service] for b in topology.brokers}):
         print(text)
     found = preflight(topology, images, files, owner_labels(f"check-{secrets.token_hex(4)}"), settings.version)
     brokers = [files[broker.service] for broker in topology.brokers]

@@ -45,7 +45,7 @@ def run_up(arguments: argparse.Namespace) -> int:
     settings = resolve(option, os.environ, lambda _: None, here=Path.cwd(), beside_ini=Path.cwd())
     topology = from_compose(read_config(settings.topology_file, {}), settings.topology_name)
     readiness.refuse_files(settings, topology)
-    readiness.refuse_machine(settings)
+    readiness.refuse_machine(settings, topology)
     name = f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     stack = make_stack(settings, topology, name, settings.reports / name, print)
     began = time.monotonic()

@@ -26,9 +26,12 @@ class Finding:
     text: str
     source: str = ""
 
+    @property
+    def place(self) -> str:
+        return f"{self.file}:{self.line}" if self.line else self.file
+
     def __str__(self) -> str:
-        place = f"{self.file}:{self.line}" if self.line else self.file
-        return f"{place}: {self.severity}: {self.text}" + (f" [{self.source}]" if self.source else "")
+        return f"{self.place}: {self.severity}: {self.text}" + (f" [{self.source}]" if self.source else "")
 
 
 def about(file: ConfigFile, line: int, text: str, source: str, severity: str = WARNING) -> Finding:

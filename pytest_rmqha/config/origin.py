@@ -15,6 +15,7 @@ from typing import Any
 from pytest_rmqha.config.folder import TOPOLOGY_FILE, ConfigFile
 
 Files = Sequence[ConfigFile]
+ADVANCED = "advanced.config"
 LOADS = ("load_definitions", "management.load_definitions", "definitions.local.path")
 SECONDS = {"us": 1e-6, "ms": 1e-3, "": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _SECTION = re.compile(r"(global|defaults|frontend|backend|listen)\b")
@@ -45,6 +46,18 @@ def origin_lines(folder: Path, files: Mapping[str, Files]) -> list[str]:
     return [
         f"configuration {folder}: {yours or 'nothing'} yours" + (f"; {filled} from the reference" if filled else "")
     ]
+
+
+def left_out(folders: Sequence[Path], own: Path, files: Mapping[str, Files]) -> list[str]:
+    """One line, or none: what of ours is not filled in although theirs lacks it. ``files``: broker -> its files, as layered."""
+    ours = [folder for folder in folders if folder != own]
+    found = []
+    theirs = [of for of in files.values() if (conf := named(of, "rabbitmq.conf")) is not None and is_own(conf, own)]
+    if any((folder / ADVANCED).is_file() for folder in ours) and any(named(of, ADVANCED) is None for of in theirs):
+        found.append(f"{ADVANCED} (goes with our rabbitmq.conf)")
+    if topology_to_import(ours, None, []) is not None and topology_to_import(folders, own, files.values()) is None:
+        found.append(f"{TOPOLOGY_FILE} (goes with our definitions)")
+    return [f"left out of the reference: {', '.join(found)}"] if found else []
 
 
 def _side(names: Mapping[str, Iterable[str]]) -> str:

@@ -1,7 +1,8 @@
 """What the harness adds to a topology: one generated override that compose merges.
 
 It adds the load client, the link proxies with a name-mapped address for each ordered pair of brokers, run labels, the
-images, and nothing else: a user's compose file stays an ordinary compose file.
+images where the file states ``rmqha/…`` or an option says so, and ``restart: no``: a member that was killed comes back when
+the harness lets it. A user's compose file stays an ordinary compose file.
 """
 
 from __future__ import annotations

@@ -243,7 +243,7 @@ from types import SimpleNamespace
 from pytest_rmqha import fixtures, readiness
 from pytest_rmqha.timeline import Timeline
 
-readiness.refuse_machine = lambda settings: None
+readiness.refuse_machine = lambda settings, topology: None
 fixtures.checked = lambda stack, settings: []
 fixtures.stand_up = lambda stack, settings: None
 fixtures.leave_or_keep = lambda *_, **__: None

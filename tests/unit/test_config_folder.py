@@ -17,7 +17,7 @@ from pytest_rmqha.config.folder import (
     paths_wanted,
     unread,
 )
-from pytest_rmqha.config.origin import loaded_definitions, origin_lines, topology_to_import
+from pytest_rmqha.config.origin import left_out, loaded_definitions, origin_lines, topology_to_import
 from pytest_rmqha.errors import UserInputError
 from pytest_rmqha.topology import BalancerSpec, BrokerSpec, Topology
 
@@ -258,3 +258,23 @@ def test_our_queues_are_imported_with_our_definitions_only(tmp_path: Path) -> No
     assert topology_to_import(folders, mine, [[file("rabbitmq.conf", "", mine), reference]]) is None
     (mine / "topology.json").write_text("{}")
     assert topology_to_import(folders, mine, [[conf, theirs]]) == mine / "topology.json"
+
+
+def test_what_of_ours_is_left_out_beside_their_own_is_said(tmp_path: Path) -> None:
+    ours, mine = tmp_path / "ours", tmp_path / "mine"
+    for folder in (ours, mine):
+        folder.mkdir()
+    for name in ("advanced.config", "topology.json"):
+        (ours / name).write_text("{}")
+    conf, reference = file("rabbitmq.conf", LOADS, ours), file("definitions.json", "{}", ours)
+    advanced, theirs = file("advanced.config", "[].", ours), file("definitions.json", "{}", mine)
+    folders, own = [ours, mine], file("rabbitmq.conf", LOADS, mine)
+
+    def said(*files: ConfigFile) -> list[str]:
+        return left_out(folders, mine, {"rmq1": files})
+
+    assert said(conf, reference, advanced) == []
+    assert said(own, reference) == ["left out of the reference: advanced.config (goes with our rabbitmq.conf)"]
+    assert said(conf, theirs, advanced) == ["left out of the reference: topology.json (goes with our definitions)"]
+    assert said(own, theirs)[0].count("goes with our") == 2
+    assert said(own, reference, file("advanced.config", "[].", mine)) == []

@@ -20,5 +20,11 @@ def test_the_first_line_has_what_was_seen_and_the_doubtful_lines() -> None:
     assert rest == SEEN
 
 
+def test_a_file_that_lacks_something_has_no_line_of_it() -> None:
+    finding = Finding("/tmp/x/config/lb1/keepalived.conf", 0, WARNING, "unicast_peer names nobody")
+
+    assert "; see lb1/keepalived.conf unicast_peer names nobody\n" in str(judged(StackNotUp(SEEN), [finding]))
+
+
 def test_without_a_doubt_nothing_is_pointed_at() -> None:
     assert "; see" not in str(judged(StackNotUp(SEEN), []))

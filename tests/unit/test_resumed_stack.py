@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,8 +15,10 @@ from pytest_rmqha.errors import UserInputError
 from pytest_rmqha.resuming import EARLIER, refuse_another_stack
 from pytest_rmqha.session_report import RUN, Run
 from pytest_rmqha.settings import resolve
+from pytest_rmqha.topology import Topology
 from tests.unit.manifests import manifest
 
+THREE = Topology("three", (), (), None, "10.0.0.0/24", "10.0.0.1", "stack")
 TAGS = {"rmq1": "rmqha/broker:3.10-0123456789ab", "lb1": "mine:latest"}
 IDS = {"rmq1": "sha256:a", "lb1": "sha256:c"}
 STACK = {"rabbitmq": "3.10.8", "haproxy": "2.6.12", "run": "one", "engine": "20"}
@@ -83,14 +86,16 @@ def test_what_an_image_is_built_from_is_known_before_anything_stands(
         return "mine/rabbit:1" if knob.name == "image" else None
 
     settings = resolve(option, {}, lambda _: None, here=tmp_path, beside_ini=tmp_path, draw=lambda: 9)
-    before = ingredients.asked(settings)
+    before = ingredients.asked(settings, THREE)
     assert before["broker"] == "mine/rabbit:1"
+    stated = dataclasses.replace(THREE, images=(("broker", "their/rabbit:2"), ("balancer", "their/lb:2")))
+    assert ingredients.asked(settings, stated) == before | {"balancer": "their/lb:2"}
     shutil.copytree(data.compose_folder() / "images", tmp_path / "images")
     monkeypatch.setattr(data, "compose_folder", lambda: tmp_path)
-    assert ingredients.asked(settings) == before
+    assert ingredients.asked(settings, THREE) == before
     with next((tmp_path / "images" / "balancer").glob("start-*")).open("a") as script:
         script.write("# later\n")
-    changed = {role for role, tag in ingredients.asked(settings).items() if tag != before[role]}
+    changed = {role for role, tag in ingredients.asked(settings, THREE).items() if tag != before[role]}
     assert changed == {"balancer"}
 
 

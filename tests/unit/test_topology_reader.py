@@ -183,3 +183,19 @@ def test_a_file_that_includes_others_needs_docker(tmp_path: Any) -> None:
     file.write_text("include: [other.yaml]\nservices: {}\n")
     with pytest.raises(UserInputError, match=r"docker compose -f .*own\.yaml config"):
         declared_topology(settings(str(file)), with_docker=False)
+
+
+def test_an_image_of_somebodys_own_is_kept_and_ours_stands_for_the_lines() -> None:
+    def of(**images: str) -> tuple[tuple[str, str], ...]:
+        config = copy.deepcopy(GOOD)
+        for service, image in images.items():
+            config["services"][service]["image"] = image
+        return from_compose(config, "two").images
+
+    assert of() == of(a="rmqha/broker:3.10", b="rmqha/broker:3.10", lb1="rmqha/balancer:bookworm") == ()
+    theirs = of(a="rabbitmq:3.13", b="rabbitmq:3.13", lb1="mine/lb", lb2="mine/lb")
+    assert theirs == (("broker", "rabbitmq:3.13"), ("balancer", "mine/lb"))
+    with pytest.raises(
+        UserInputError, match=r"images of the balancers of topology two: got mine/lb \(lb1\), rmqha/b \(lb2\)"
+    ):
+        of(lb1="mine/lb", lb2="rmqha/b")

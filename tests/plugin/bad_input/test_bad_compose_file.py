@@ -6,6 +6,7 @@ import textwrap
 
 import pytest
 
+from pytest_rmqha.images.spec import wanted
 from tests.plugin.bad_input.conftest import World
 
 GOOD = """
@@ -54,6 +55,10 @@ CASES = {
     "a network that is not declared": (spoiled("mq1\n    labels: {rmqha.role: broker}\n    networks: {stack:", "mq1\n    labels: {rmqha.role: broker}\n    networks: {stak:"), FILE + '*service "mq1" refers to undefined network stak*'),
     "a file that is included and not there": ("include: [none.yaml]\n", FILE + "*none.yaml: no such file or directory."),
     "a variable that is written wrongly": (spoiled("hostname: mq1", "hostname: mq1${"), FILE + "invalid interpolation format for services.mq1.hostname*"),
+    "brokers of two images": (
+        spoiled("image: rmqha/broker:3.10\n    hostname: mq2", "image: rabbitmq:3.13\n    hostname: mq2"),
+        "images of the brokers of topology own: got rmqha/broker:3.10 (mq1), rabbitmq:3.13 (mq2); expected one image for all brokers. To do: name the same image in each: members of several versions are judged by the expectations of none.",
+    ),
     "no label at all": (
         GOOD.replace("labels: {rmqha.role: broker}", "labels: {}"),
         "brokers of topology own: got none among lb1, lb2, mq1, mq2; expected at least one service with the label rmqha.role: broker. To do: put the label on each service that runs RabbitMQ.",
@@ -176,3 +181,35 @@ def test_a_plan_refuses_it_too_without_docker(world: World, text: str, message: 
     world.environment["PATH"] = ""
 
     world.refuses(world.pytest("--rmq-topology=./own.yaml", "--rmq-plan"), f"ERROR: {message}")
+
+
+def test_an_image_that_it_states_is_the_one_that_is_run(world: World) -> None:
+    world.write("own.yaml", GOOD.replace("rmqha/broker:3.10", "rabbitmq:3.13"))
+    world.engine.images = {spec.tag: [] for spec in wanted("3.10", {})}
+
+    said = world.pytest("--rmq-topology=./own.yaml")
+
+    world.refuses(
+        said,
+        "ERROR: images: got not there: rabbitmq:3.13; expected images that were pulled or built before the run. "
+        "To do: run 'rmqha images build --broker-image rabbitmq:3.13' first.",
+    )
+
+
+def test_an_image_that_it_states_is_named_in_the_header_unless_an_option_names_another(world: World) -> None:
+    world.write("own.yaml", GOOD.replace("rmqha/balancer:bookworm", "mine/balancer:1"))
+    world.environment["PATH"] = ""
+    line = "image of the balancers: mine/balancer:1, as the compose file says"
+
+    assert line in world.pytest("--rmq-topology=./own.yaml", "--rmq-plan").out
+    said = world.pytest("--rmq-topology=./own.yaml", "--rmq-plan", "--rmq-balancer-image=mine/other:2")
+    assert said.code == 0 and line not in said.out
+
+
+def test_a_shipped_topology_is_planned_without_docker(world: World) -> None:
+    world.environment["PATH"] = ""
+
+    said = world.pytest("--rmq-topology=3node", "--rmq-plan")
+
+    assert said.code == 0 and "N1 " in said.out, said
+    assert "image of the" not in said.out

@@ -6,6 +6,7 @@ export PATH
 TOPOLOGY ?= 3node
 PROFILE ?= gate
 N ?= 10
+DEADLINE ?= 120
 RESULTS := reports/allure-results
 PY := .venv/bin/python
 PYTEST := .venv/bin/pytest
@@ -24,9 +25,9 @@ environment:  ## .venv from requirements.lock
 images: engine environment  ## the images of the default line, pulled or built (RMQ_VERSION, RMQ_REGISTRY)
 	@.venv/bin/rmqha images build
 
-verify: images  ## the verification run on the reference stack, with its reports
+verify: images  ## the verification run on the reference stack, with its reports (ended after DEADLINE=120 minutes)
 	@rm -rf $(RESULTS)
-	@mkdir -p reports; status=0; $(PYTEST) suites/ --rmq-topology=$(TOPOLOGY) --rmq-profile=$(PROFILE) --alluredir=$(RESULTS) --junitxml=reports/junit.xml || status=$$?; \
+	@mkdir -p reports; status=0; $(PYTEST) suites/ --rmq-topology=$(TOPOLOGY) --rmq-profile=$(PROFILE) --rmq-deadline=$(DEADLINE) --alluredir=$(RESULTS) --junitxml=reports/junit.xml || status=$$?; \
 	 scripts/report.sh $(RESULTS) reports/allure-report || echo "verify: the HTML report was not built; the verdict stands"; \
 	 exit $$status
 

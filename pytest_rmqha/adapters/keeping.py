@@ -35,7 +35,8 @@ def how_to_get_in(stack: Stack) -> list[str]:
     """Where things are, with which password, and how to remove them: one command or address a line."""
     name, broker = stack.project.name, stack.nodes[0].service
     lines = [
-        f"AMQP {stack.front}:5672, management http://{stack.front}:15672, user rmqha-admin",
+        f"AMQP {stack.front}:5672, user rmqha-admin, management "
+        + ", ".join(f"http://{node.address}:15672" for node in stack.nodes),
         f"  its password: docker exec {name}-{broker}-1 cat /run/rmqha/admin",
     ]
     lines += [

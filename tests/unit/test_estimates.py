@@ -45,12 +45,13 @@ def test_bring_up_is_measured_or_from_the_table() -> None:
 def test_the_table_has_plays_that_there_are() -> None:
     there = {
         node.name
-        for file in PLAYS.glob("*.py")
+        for file in (*PLAYS.glob("*.py"), *PLAYS.parent.glob("test_*.py"))
         for node in ast.parse(file.read_text()).body
         if isinstance(node, ast.FunctionDef)
     }
     assert not {name.partition(" [")[0] for name in MEASURED} - there
     assert set(BY_PROFILE) == set(PROFILES)
+    assert shipped("suites/test_0_promises.py::test_an_idle_client_survives_ninety_seconds", "gate").seconds == 1
     assert shipped("unknown", "nightly").seconds == BY_PROFILE["nightly"]
 
 

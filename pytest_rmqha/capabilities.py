@@ -1,5 +1,7 @@
 """What a stack can be asked to show: capability -> why it lacks it, or nothing when it has it.
 
+What the files of a configuration decide (``reference``, ``vip_management``) is asked by ``selection``.
+
 ``rmq_requires("mirrors", "vip")`` names what a scenario needs; a scenario that needs what is lacking is left out, with
 this reason.
 """
@@ -65,6 +67,7 @@ CAPABILITIES: Mapping[str, Lack] = {
     "mnesia": _only_on(MNESIA, "Mnesia"),
     "khepri": _only_on(KHEPRI, "Khepri store by default"),
     "reference": lambda _topology, _line: "",
+    "vip_management": lambda _topology, _line: "",
     "quorum": lambda _topology, _line: "",
     "single": _exactly(1),
     "links": _brokers(2),

@@ -14,8 +14,11 @@ import yaml
 from pytest_rmqha import catalogue, data, estimates, shards, topology_reader
 from pytest_rmqha.capabilities import CAPABILITIES, Lack, lacking
 from pytest_rmqha.catalogue import Scenario
+from pytest_rmqha.config.folder import ConfigFile, layered
+from pytest_rmqha.config.listens import listens
 from pytest_rmqha.errors import UserInputError
 from pytest_rmqha.markers import MARKS, Marks, read
+from pytest_rmqha.opening import configuration_folders
 from pytest_rmqha.plays import plays_of
 from pytest_rmqha.session_report import LeftOut
 from pytest_rmqha.settings import PROFILES, Settings
@@ -23,6 +26,7 @@ from pytest_rmqha.shards import Shard
 from pytest_rmqha.topology import Topology
 
 REFERENCE_LINE = "3.10"
+MANAGEMENT = 15672
 NOT_CHOSEN = "not chosen on the command line (-k, -m or --deselect)"
 REPEATERS = ("reruns", "retries", "force_flaky")
 PARALLEL = (
@@ -106,6 +110,12 @@ def _ini(config: pytest.Config, name: str) -> object:
         return None
 
 
+def _files_of_balancers(settings: Settings, shape: Topology) -> list[ConfigFile]:
+    folders = configuration_folders(settings)
+    members = (layered(folders, b.service, "balancer", b.hostname, settings.config) for b in shape.balancers)
+    return [file for files in members for file in files.values()]
+
+
 def why_left_out(marks: Marks, settings: Settings, shape: Topology, more: Mapping[str, Lack]) -> str:
     """Empty when the scenario runs."""
     if PROFILES.index(marks.profile) > PROFILES.index(settings.profile):
@@ -114,6 +124,8 @@ def why_left_out(marks: Marks, settings: Settings, shape: Topology, more: Mappin
         return "a demonstration sets an unsafe thing itself: it runs on the reference stack only"
     if "reference" in marks.requires and not settings.is_reference:
         return "it looks at what only the reference configuration has (its logs, its way to return)"
+    if "vip_management" in marks.requires and MANAGEMENT not in listens(_files_of_balancers(settings, shape)).ports:
+        return f"no haproxy.cfg listens on {MANAGEMENT}: the management is not behind the VIP"
     if marks.variant and not settings.is_reference:
         return f"variant {marks.variant} changes the reference configuration, and this run judges another one"
     if (

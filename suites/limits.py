@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -10,9 +11,12 @@ from typing import Any
 import pytest
 
 from pytest_rmqha.checkers.observed import observed
-from pytest_rmqha.checkers.verdict import Outcome, Verdict
+from pytest_rmqha.checkers.verdict import Checker, Outcome, Verdict
+from pytest_rmqha.config.folder import ConfigFile
 from pytest_rmqha.config.suspects import suspects
+from pytest_rmqha.opening import imported_by
 from pytest_rmqha.waiting import Budget
+from pytest_rmqha.workload.history import History
 
 Blamed = Callable[[str], str]
 
@@ -24,6 +28,8 @@ def blamed(rmq_stack: Any) -> Blamed:
     A file of scenarios takes it with ``blamed = limits.blamed``.
     """
     files = [file for member in rmq_stack.config_files.values() for file in member]
+    if (imported := imported_by(rmq_stack)) is not None:
+        files.append(ConfigFile(imported.name, imported, "", imported.read_bytes(), 0o644))
     return lambda measure: suspects(measure, files)
 
 
@@ -44,3 +50,19 @@ def blame(verdict: Verdict, lines: str) -> Verdict:
     """A checker's own verdict, with ``lines`` if it is red."""
     red = verdict.outcome is not Outcome.HELD
     return dataclasses.replace(verdict, reason=verdict.reason + lines) if red else verdict
+
+
+def traced(checker: Checker, blamed: Blamed, measure: str) -> Checker:
+    """The same checker; what it finds broken ends with the lines that govern ``measure``."""
+
+    @functools.wraps(checker)
+    def check(history: History) -> Verdict:
+        verdict = checker(history)
+        return blame(verdict, blamed(measure)) if verdict.outcome is Outcome.BROKEN else verdict
+
+    return check
+
+
+def nobody(_measure: str) -> str:
+    """A ``blamed`` that knows of no lines."""
+    return ""

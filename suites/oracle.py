@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from limits import Blamed, nobody, traced
 
 from pytest_rmqha.budgets import Budgets
-from pytest_rmqha.checkers.availability import delivery_stalls_for_at_most, publishing_stalls_for_at_most
+from pytest_rmqha.checkers.availability import (
+    delivery_stalls_for_at_most,
+    publishing_stalls_for_at_most,
+    quiet_clients_are_served_within,
+)
 from pytest_rmqha.checkers.delivery import nothing_comes_from_nowhere, nothing_confirmed_is_lost, repeats_say_so
 from pytest_rmqha.checkers.ordering import order_is_kept
 from pytest_rmqha.checkers.verdict import Checker
@@ -27,13 +32,24 @@ BOOTED_AGAIN = pytest.mark.rmq_allows_log(
 UNIVERSAL: tuple[Checker, ...] = (nothing_confirmed_is_lost, nothing_comes_from_nowhere, repeats_say_so, order_is_kept)
 
 
-def universal(stall: Budget, stated: Budgets = Budgets()) -> tuple[Checker, ...]:
-    """The universal oracle and the longest stretches without a confirm and without a delivery.
+def universal(
+    stall: Budget, stated: Budgets = Budgets(), blamed: Blamed = nobody, *, prober: bool = True
+) -> tuple[Checker, ...]:
+    """The universal oracle and the longest stretches without a confirm, a delivery and a connection.
 
-    ``stall`` is the first of them; ``stated`` gives the second, where ``rmq_slo`` has one.
+    ``stall`` is the first of them; ``stated`` gives the others, where ``rmq_slo`` has them. ``blamed`` names the lines of the
+    judged files that govern a loss or a stall. ``prober``: whether the load had one.
     """
     delivery = stated("delivery", deliveries(stall))
-    return (*UNIVERSAL, publishing_stalls_for_at_most(stall), delivery_stalls_for_at_most(delivery))
+    connecting = stated("connecting", seconds(max(stall.stated, BROKER_KILL.stated)))
+    stalls = (publishing_stalls_for_at_most(stall), delivery_stalls_for_at_most(delivery))
+    connects = (quiet_clients_are_served_within(connecting),) if prober else ()
+    return (*keeping(blamed), *(traced(checker, blamed, "stall") for checker in (*stalls, *connects)))
+
+
+def keeping(blamed: Blamed = nobody) -> tuple[Checker, ...]:
+    """The universal oracle of a load that may stand still."""
+    return (traced(nothing_confirmed_is_lost, blamed, "loss"), *UNIVERSAL[1:])
 
 
 def deliveries(stall: Budget) -> Budget:

@@ -18,10 +18,11 @@ from plays.unsettled import BATCHES, ONE, the_leaders_node_is_killed_under_unset
 
 from pytest_rmqha.checkers.observed import observed
 from pytest_rmqha.checkers.verdict import judge, verify
+from pytest_rmqha.waiting import seconds
 
 pytestmark = pytest.mark.rmq_requires("three_nodes", "vip")
 blamed = limits.blamed
-RIGHT_AFTER = 1.0
+RIGHT_AFTER = seconds(1)
 
 
 def survivors_lead(seen):
@@ -35,20 +36,20 @@ def survivors_lead(seen):
 
 @pytest.mark.rmq_scenario("N1")
 @pytest.mark.rmq_requires("mirrors", "quorum")
-def test_killing_the_leader_promotes_a_synced_mirror_and_elects_a_quorum_leader(observe, budget):
+def test_killing_the_leader_promotes_a_synced_mirror_and_elects_a_quorum_leader(observe, budget, blamed):
     seen = observe(the_leaders_node_is_killed)
 
     survivors_lead(seen)
-    verify(seen.history, *universal(budget("publishing", BROKER_KILL), budget))
+    verify(seen.history, *universal(budget("publishing", BROKER_KILL), budget, blamed))
 
 
 @pytest.mark.rmq_scenario("N2")
 @pytest.mark.rmq_requires("mirrors", "quorum")
-def test_stopping_the_leader_hands_its_queues_over_without_loss(observe, budget):
+def test_stopping_the_leader_hands_its_queues_over_without_loss(observe, budget, blamed):
     seen = observe(the_leaders_node_is_stopped)
 
     survivors_lead(seen)
-    verify(seen.history, *universal(budget("publishing", BROKER_KILL), budget))
+    verify(seen.history, *universal(budget("publishing", BROKER_KILL), budget, blamed))
 
 
 @pytest.mark.rmq_scenario("N5")
@@ -66,12 +67,12 @@ def test_clients_of_a_killed_node_reconnect_and_a_queue_led_elsewhere_is_untouch
         kept("a_queue_led_elsewhere_is_untouched", before == after, f"its leader was {before}, then {after}"),
         kept("clients_of_the_killed_node_reconnect", not away, said, blamed("sessions")),
     )
-    verify(seen.history, *universal(budget("publishing", BROKER_KILL), budget))
+    verify(seen.history, *universal(budget("publishing", BROKER_KILL), budget, blamed))
 
 
 @pytest.mark.rmq_scenario("N15")
 @pytest.mark.rmq_requires("mirrors", "quorum")
-def test_an_unmirrored_durable_queue_is_out_of_reach_until_its_killed_home_returns(observe, budget):
+def test_an_unmirrored_durable_queue_is_out_of_reach_until_its_killed_home_returns(observe, budget, blamed):
     seen = observe(the_leaders_node_is_killed)
 
     assert "404" in seen.plain_redeclared or "NOT_FOUND" in seen.plain_redeclared, seen.plain_redeclared
@@ -80,13 +81,13 @@ def test_an_unmirrored_durable_queue_is_out_of_reach_until_its_killed_home_retur
     wanted, left = seen.plain_persistent_before, seen.plain_counts_after
     counts = f"messages in it by each node's count: {left}, {wanted} had to be"
     judge(kept("what_its_home_kept_is_there_again", left == dict.fromkeys(left, wanted), counts))
-    verify(seen.history, *universal(budget("publishing", BROKER_KILL), budget))
+    verify(seen.history, *universal(budget("publishing", BROKER_KILL), budget, blamed))
 
 
 @pytest.mark.rmq_scenario("N3")
 @pytest.mark.rmq_profile("nightly")
 @pytest.mark.rmq_requires("mirrors", "quorum")
-def test_killing_a_mirror_and_follower_leaves_the_leaders_where_they_are(observe, budget):
+def test_killing_a_mirror_and_follower_leaves_the_leaders_where_they_are(observe, budget, blamed):
     seen = observe(a_followers_node_is_killed)
 
     for queue, before in seen.before.items():
@@ -95,13 +96,13 @@ def test_killing_a_mirror_and_follower_leaves_the_leaders_where_they_are(observe
         leaders = (before.leader, seen.during[queue].leader, seen.after[queue].leader)
         assert set(leaders) == {before.leader}, f"{queue} was led by {leaders} before, during and after the kill"
         assert seen.victim in seen.after[queue].in_sync, f"{queue} has {seen.after[queue].in_sync} in sync afterwards"
-    verify(seen.history, *universal(budget("publishing", BROKER_KILL), budget))
+    verify(seen.history, *universal(budget("publishing", BROKER_KILL), budget, blamed))
 
 
 @pytest.mark.rmq_scenario("N16")
 @pytest.mark.rmq_profile("nightly")
 @pytest.mark.rmq_requires("mirrors", "quorum")
-def test_a_queue_works_through_a_node_that_is_not_its_home_and_the_price_is_measured(observe, budget):
+def test_a_queue_works_through_a_node_that_is_not_its_home_and_the_price_is_measured(observe, budget, blamed):
     seen = observe(a_followers_node_is_killed)
 
     for passage in seen.passages:
@@ -115,26 +116,28 @@ def test_a_queue_works_through_a_node_that_is_not_its_home_and_the_price_is_meas
             f"{MESSAGES} messages each, published and consumed: {', '.join(map(str, seen.passages))}",
         )
     )
-    verify(seen.history, *universal(budget("publishing", BROKER_KILL), budget))
+    verify(seen.history, *universal(budget("publishing", BROKER_KILL), budget, blamed))
 
 
 @pytest.mark.rmq_scenario("N4")
 @pytest.mark.rmq_profile("nightly")
 @pytest.mark.rmq_requires("mirrors", "quorum")
-def test_a_message_confirmed_just_before_the_leader_dies_is_on_the_survivors(observe, budget):
+def test_a_message_confirmed_just_before_the_leader_dies_is_on_the_survivors(observe, budget, blamed):
     seen = observe(the_leaders_node_is_killed_under_unsettled_messages)
 
-    tried(seen.killed_after < RIGHT_AFTER, f"the node was dead {seen.killed_after:.2f} s after the confirm only")
+    tried(
+        seen.killed_after < RIGHT_AFTER.seconds, f"the node was dead {seen.killed_after:.2f} s after the confirm only"
+    )
     assert seen.one_delivered == dict.fromkeys(ONE, 1), f"delivered by survivors: {seen.one_delivered}"
     led = [queue for queue in ONE if seen.leaders[queue] == seen.victim]
     judge(kept("another_leader_is_elected", not led, f"still led by the killed {seen.victim}, budget 0: {led}"))
-    verify(seen.history, *universal(budget("publishing", BROKER_KILL), budget))
+    verify(seen.history, *universal(budget("publishing", BROKER_KILL), budget, blamed))
 
 
 @pytest.mark.rmq_scenario("N7")
 @pytest.mark.rmq_profile("nightly")
 @pytest.mark.rmq_requires("mirrors", "quorum")
-def test_a_prefetched_batch_is_requeued_when_the_leader_dies_and_comes_again_as_redelivered(observe, budget):
+def test_a_prefetched_batch_is_requeued_when_the_leader_dies_and_comes_again_as_redelivered(observe, budget, blamed):
     seen = observe(the_leaders_node_is_killed_under_unsettled_messages)
 
     assert seen.redelivered == BATCH, f"{seen.redelivered} of {BATCH} came again from the promoted mirror"
@@ -143,13 +146,13 @@ def test_a_prefetched_batch_is_requeued_when_the_leader_dies_and_comes_again_as_
         assert batch.repeated.count() == BATCH, f"{batch.repeated.count()} of {BATCH} in {queue} came again"
         assert not batch.unflagged.count, f"{batch.unflagged.count} came again in {queue} without being flagged"
     assert set(seen.batches) == set(BATCHES)
-    verify(seen.history, *universal(budget("publishing", BROKER_KILL), budget))
+    verify(seen.history, *universal(budget("publishing", BROKER_KILL), budget, blamed))
 
 
 @pytest.mark.rmq_scenario("N10")
 @pytest.mark.rmq_profile("nightly")
 @pytest.mark.rmq_requires("mirrors", "quorum")
-def test_a_freeze_of_half_the_tick_time_stalls_publishers_and_is_no_partition(observe, budget):
+def test_a_freeze_of_half_the_tick_time_stalls_publishers_and_is_no_partition(observe, budget, blamed):
     seen = observe(the_leaders_node_is_frozen_for_half_the_tick_time)
 
     half, noticed = seen.tick_time / 2, seen.tick_time * EARLIEST
@@ -160,20 +163,20 @@ def test_a_freeze_of_half_the_tick_time_stalls_publishers_and_is_no_partition(ob
         f"ha.load was led by {seen.leaders_before['ha.load']}, now by {seen.leaders_after['ha.load']}: taken for dead"
     )
     assert not any(seen.partitions.values()), f"partitioned: {seen.partitions}"
-    verify(seen.history, *universal(budget("publishing", BROKER_KILL), budget))
+    verify(seen.history, *universal(budget("publishing", BROKER_KILL), budget, blamed))
 
 
 @pytest.mark.rmq_scenario("N14")
 @pytest.mark.rmq_profile("nightly")
 @pytest.mark.rmq_requires("mirrors", "quorum")
-def test_stopping_the_app_hands_the_queues_over_while_the_node_stays_reachable(observe, budget):
+def test_stopping_the_app_hands_the_queues_over_while_the_node_stays_reachable(observe, budget, blamed):
     seen = observe(the_leaders_app_is_stopped)
 
     tried(seen.container == "running", f"the container was {seen.container}")
     tried(seen.runs_inside == "false", f"the Erlang node was asked whether a broker runs in it: {seen.runs_inside}")
     survivors_lead(seen)
     assert seen.redelivered == BATCH, f"{seen.redelivered} of {BATCH} held messages came again"
-    verify(seen.history, *universal(budget("publishing", BROKER_KILL), budget))
+    verify(seen.history, *universal(budget("publishing", BROKER_KILL), budget, blamed))
 
 
 def only_what_is_durable_and_persistent_outlives_its_homes_absence(seen):
@@ -193,28 +196,28 @@ def only_what_is_durable_and_persistent_outlives_its_homes_absence(seen):
 @pytest.mark.rmq_scenario("N15")
 @pytest.mark.rmq_profile("nightly")
 @pytest.mark.rmq_requires("mirrors", "quorum")
-def test_of_unmirrored_queues_a_kill_of_their_home_leaves_what_is_durable_and_persistent(observe, budget):
+def test_of_unmirrored_queues_a_kill_of_their_home_leaves_what_is_durable_and_persistent(observe, budget, blamed):
     seen = observe(the_leaders_node_is_killed_under_unsettled_messages)
 
     only_what_is_durable_and_persistent_outlives_its_homes_absence(seen.unmirrored)
-    verify(seen.history, *universal(budget("publishing", BROKER_KILL), budget))
+    verify(seen.history, *universal(budget("publishing", BROKER_KILL), budget, blamed))
 
 
 @pytest.mark.rmq_scenario("N15")
 @pytest.mark.rmq_profile("nightly")
 @pytest.mark.rmq_requires("mirrors", "quorum")
-def test_of_unmirrored_queues_a_stop_of_their_home_leaves_what_is_durable_and_persistent(observe, budget):
+def test_of_unmirrored_queues_a_stop_of_their_home_leaves_what_is_durable_and_persistent(observe, budget, blamed):
     seen = observe(two_restarts_of_a_queue_that_synchronises_by_itself)
 
     only_what_is_durable_and_persistent_outlives_its_homes_absence(seen.unmirrored)
-    verify(seen.history, *universal(budget("publishing", BROKER_KILL), budget))
+    verify(seen.history, *universal(budget("publishing", BROKER_KILL), budget, blamed))
 
 
 @pytest.mark.rmq_scenario("N15")
 @pytest.mark.rmq_profile("nightly")
 @pytest.mark.rmq_requires("mirrors", "quorum")
-def test_of_unmirrored_queues_a_stop_of_their_homes_app_leaves_what_is_durable_and_persistent(observe, budget):
+def test_of_unmirrored_queues_a_stop_of_their_homes_app_leaves_what_is_durable_and_persistent(observe, budget, blamed):
     seen = observe(the_leaders_app_is_stopped)
 
     only_what_is_durable_and_persistent_outlives_its_homes_absence(seen.unmirrored)
-    verify(seen.history, *universal(budget("publishing", BROKER_KILL), budget))
+    verify(seen.history, *universal(budget("publishing", BROKER_KILL), budget, blamed))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import limits
 import pytest
 from oracle import BROKER_KILL, tried, universal
 from plays.leader_killed import the_leaders_node_is_killed
@@ -17,6 +18,8 @@ from pytest_rmqha.checkers.delivery import nothing_comes_from_nowhere, nothing_c
 from pytest_rmqha.checkers.observed import loss_is_seen, observed
 from pytest_rmqha.checkers.verdict import judge, verify
 from pytest_rmqha.waiting import seconds
+
+blamed = limits.blamed
 
 pytestmark = pytest.mark.rmq_requires("three_nodes", "vip", "mirrors")
 
@@ -44,7 +47,7 @@ def test_the_same_two_restarts_keep_everything_when_the_queue_is_synced_between(
 
 @pytest.mark.rmq_scenario("S10")
 @pytest.mark.rmq_requires("quorum")
-def test_a_queue_with_exactly_two_replicas_gets_a_new_unsynced_mirror_when_its_mirror_dies(observe, budget):
+def test_a_queue_with_exactly_two_replicas_gets_a_new_unsynced_mirror_when_its_mirror_dies(observe, budget, blamed):
     seen = observe(the_leaders_node_is_killed)
 
     assert seen.victim in seen.two_replicas_before and len(seen.two_replicas_before) == 2
@@ -53,13 +56,13 @@ def test_a_queue_with_exactly_two_replicas_gets_a_new_unsynced_mirror_when_its_m
     assert new and not new & seen.two_in_sync_during, (
         f"new mirror {set(new)}, in sync at once: {set(seen.two_in_sync_during)}"
     )
-    verify(seen.history, *universal(budget("publishing", seconds(15)), budget))
+    verify(seen.history, *universal(budget("publishing", seconds(15)), budget, blamed))
 
 
 @pytest.mark.rmq_scenario("S3")
 @pytest.mark.rmq_profile("nightly")
 @pytest.mark.rmq_requires("quorum")
-def test_the_same_two_restarts_keep_everything_when_the_queue_synchronises_by_itself(observe, budget):
+def test_the_same_two_restarts_keep_everything_when_the_queue_synchronises_by_itself(observe, budget, blamed):
     seen = observe(two_restarts_of_a_queue_that_synchronises_by_itself)
 
     everything = sum(stream.confirmed.count() for stream in seen.streams)
@@ -68,12 +71,12 @@ def test_the_same_two_restarts_keep_everything_when_the_queue_synchronises_by_it
     tried(seen.led_without_first == seen.second, f"{seen.led_without_first} led while {seen.first} was stopped")
     assert seen.led_without_second == seen.first
     assert seen.kept == everything, f"{seen.kept} of {everything} messages were left on the node that had come back"
-    verify(seen.history, *universal(budget("publishing", BROKER_KILL), budget))
+    verify(seen.history, *universal(budget("publishing", BROKER_KILL), budget, blamed))
 
 
 @pytest.mark.rmq_scenario("S12")
 @pytest.mark.rmq_profile("nightly")
-def test_replicas_follow_a_policy_that_is_set_changed_and_removed_under_load(observe, budget):
+def test_replicas_follow_a_policy_that_is_set_changed_and_removed_under_load(observe, budget, blamed):
     seen = observe(mirroring_policies_are_set_changed_and_removed)
 
     tried(seen.before.members == {seen.home}, f"before any policy the queue was on {set(seen.before.members)}")
@@ -90,13 +93,13 @@ def test_replicas_follow_a_policy_that_is_set_changed_and_removed_under_load(obs
     for replicas in of_queues:
         assert replicas["removed"].members < everywhere - {seen.home}, replicas
     assert seen.progressed == tuple(seen.replicas)
-    verify(seen.history, *universal(budget("publishing", BROKER_KILL), budget))
+    verify(seen.history, *universal(budget("publishing", BROKER_KILL), budget, blamed))
 
 
 @pytest.mark.rmq_scenario("S13")
 @pytest.mark.rmq_profile("nightly")
 @pytest.mark.rmq_requires("quorum")
-def test_a_policy_whose_pattern_matches_nothing_mirrors_nothing(observe, budget):
+def test_a_policy_whose_pattern_matches_nothing_mirrors_nothing(observe, budget, blamed):
     seen = observe(the_leaders_node_is_killed_under_unsettled_messages)
     pair = seen.misnamed
 
@@ -113,13 +116,13 @@ def test_a_policy_whose_pattern_matches_nothing_mirrors_nothing(observe, budget)
             f"with {seen.victim} dead a client is told: {pair.asked}; its twin {NAMED} was led by {pair.twin_led_by}",
         )
     )
-    verify(seen.history, *universal(budget("publishing", BROKER_KILL), budget))
+    verify(seen.history, *universal(budget("publishing", BROKER_KILL), budget, blamed))
 
 
 @pytest.mark.rmq_scenario("S14")
 @pytest.mark.rmq_profile("nightly")
 @pytest.mark.rmq_requires("quorum")
-def test_what_was_acknowledged_or_purged_does_not_come_back_from_a_promoted_mirror(observe, budget):
+def test_what_was_acknowledged_or_purged_does_not_come_back_from_a_promoted_mirror(observe, budget, blamed):
     seen = observe(the_leaders_node_is_killed_under_unsettled_messages)
     settled = seen.settled
 
@@ -127,4 +130,4 @@ def test_what_was_acknowledged_or_purged_does_not_come_back_from_a_promoted_mirr
     assert settled.kept_delivered_while_away == HALF
     assert settled.after_purge_delivered_while_away == AFTER
     assert settled.came_back == dict.fromkeys(GONE_FOR_GOOD, 0), f"came back: {settled.came_back}"
-    verify(seen.history, *universal(budget("publishing", BROKER_KILL), budget))
+    verify(seen.history, *universal(budget("publishing", BROKER_KILL), budget, blamed))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import limits
 import pytest
 from oracle import COLD_START, tried, universal
 from plays.both_kinds import KEPT
@@ -18,39 +19,41 @@ from plays.single_mode import (
 from pytest_rmqha.checkers.observed import observed
 from pytest_rmqha.checkers.verdict import Verdict, judge, verify
 
+blamed = limits.blamed
+
 pytestmark = pytest.mark.rmq_requires("single", "quorum")
 
 
 @pytest.mark.rmq_scenario("B13")
-def test_a_stopped_single_broker_keeps_durable_objects_and_persistent_messages_only(observe, budget):
+def test_a_stopped_single_broker_keeps_durable_objects_and_persistent_messages_only(observe, budget, blamed):
     seen = observe(the_only_broker_is_stopped)
 
     judge(*what_it_keeps(seen))
-    verify(seen.history, *universal(budget("publishing", COLD_START), budget))
+    verify(seen.history, *universal(budget("publishing", COLD_START), budget, blamed))
 
 
 @pytest.mark.rmq_scenario("B13")
-def test_a_killed_single_broker_keeps_durable_objects_and_persistent_messages_only(observe, budget):
+def test_a_killed_single_broker_keeps_durable_objects_and_persistent_messages_only(observe, budget, blamed):
     seen = observe(the_only_broker_is_killed)
 
     judge(*what_it_keeps(seen))
-    verify(seen.history, *universal(budget("publishing", COLD_START), budget))
+    verify(seen.history, *universal(budget("publishing", COLD_START), budget, blamed))
 
 
 @pytest.mark.rmq_scenario("B13")
-def test_a_stop_app_of_the_single_broker_keeps_durable_objects_and_persistent_messages_only(observe, budget):
+def test_a_stop_app_of_the_single_broker_keeps_durable_objects_and_persistent_messages_only(observe, budget, blamed):
     seen = observe(the_only_brokers_application_is_stopped)
 
     judge(*what_it_keeps(seen))
-    verify(seen.history, *universal(budget("publishing", COLD_START), budget))
+    verify(seen.history, *universal(budget("publishing", COLD_START), budget, blamed))
 
 
 @pytest.mark.rmq_scenario("B13")
-def test_a_restarted_single_broker_keeps_durable_objects_and_persistent_messages_only(observe, budget):
+def test_a_restarted_single_broker_keeps_durable_objects_and_persistent_messages_only(observe, budget, blamed):
     seen = observe(the_only_broker_is_restarted)
 
     judge(*what_it_keeps(seen))
-    verify(seen.history, *universal(budget("publishing", COLD_START), budget))
+    verify(seen.history, *universal(budget("publishing", COLD_START), budget, blamed))
 
 
 def what_it_keeps(seen: Seen) -> tuple[Verdict, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import limits
 import pytest
-from limits import within
+from limits import kept, within
 from oracle import BOOTED_AGAIN, COLD_START, tried, universal
 from plays.both_kinds import KEPT
 from plays.cold_starts import PERSISTENT as COLD_PERSISTENT
@@ -29,6 +29,12 @@ blamed = limits.blamed
 pytestmark = pytest.mark.rmq_requires("three_nodes", "vip", "mirrors")
 
 
+def what_is_left(left, blamed, more=""):
+    said = f"messages left by queue: {left}; each had to have {PERSISTENT}{more}"
+    whole = bool(left) and left == dict.fromkeys(left, PERSISTENT)
+    return kept("persistent_messages_are_left", whole, said, blamed("cold start"))
+
+
 @BOOTED_AGAIN
 @pytest.mark.rmq_scenario("B1")
 def test_a_cluster_that_starts_with_the_node_stopped_last_keeps_everything(observe, budget, blamed):
@@ -36,8 +42,8 @@ def test_a_cluster_that_starts_with_the_node_stopped_last_keeps_everything(obser
 
     boot = budget("boot", COLD_START)
     judge(within("whole_again", seen.whole_after, boot, "the cluster was whole", blamed("cold start")))
-    assert seen.left == dict.fromkeys(seen.left, PERSISTENT)
-    verify(seen.history, *universal(budget("publishing", COLD_START), budget))
+    judge(what_is_left(seen.left, blamed))
+    verify(seen.history, *universal(budget("publishing", COLD_START), budget, blamed))
 
 
 @BOOTED_AGAIN
@@ -45,11 +51,14 @@ def test_a_cluster_that_starts_with_the_node_stopped_last_keeps_everything(obser
 def test_the_first_stopped_node_waits_for_the_last_one_and_all_join(observe, budget, blamed):
     seen = observe(the_first_stopped_starts_and_the_last_one_joins_in_time)
 
-    assert seen.lonely.waited, f"the first-stopped node was not seen waiting for the others: {seen.lonely}"
+    said = (
+        f"the first-stopped node was {'' if seen.lonely.waited else 'not '}seen waiting for the others: {seen.lonely}"
+    )
+    judge(kept("the_first_stopped_waits", seen.lonely.waited, said, blamed("cold start")))
     boot = budget("boot", COLD_START)
     judge(within("whole_again", seen.whole_after, boot, "the cluster was whole", blamed("cold start")))
-    assert seen.left == dict.fromkeys(seen.left, PERSISTENT)
-    verify(seen.history, *universal(withheld(budget("publishing", COLD_START), seen.lonely), budget))
+    judge(what_is_left(seen.left, blamed))
+    verify(seen.history, *universal(withheld(budget("publishing", COLD_START), seen.lonely), budget, blamed))
 
 
 @BOOTED_AGAIN
@@ -60,10 +69,8 @@ def test_killing_every_broker_at_once_keeps_what_was_confirmed_and_persistent(ob
     boot = budget("boot", COLD_START)
     judge(within("whole_again", seen.whole_after, boot, "the cluster was whole", blamed("cold start")))
     tried(seen.transient_before, "no transient message was there")
-    assert seen.left == dict.fromkeys(seen.left, PERSISTENT), (
-        f"left: {seen.left}; of {seen.transient_before} transient ones none may be"
-    )
-    verify(seen.history, *universal(budget("publishing", COLD_START), budget))
+    judge(what_is_left(seen.left, blamed, f"; of {seen.transient_before} transient ones none may be"))
+    verify(seen.history, *universal(budget("publishing", COLD_START), budget, blamed))
 
 
 @BOOTED_AGAIN
@@ -79,9 +86,13 @@ def test_a_cluster_stopped_and_started_all_at_once_boots_with_every_queue_runnin
     judge(within("whole_again", seen.whole_after, boot, "the cluster was whole", blamed("cold start")))
     running = {name for name, state in seen.states.items() if state == "running"}
     told = {name: state or "tells none" for name, state in seen.states.items() if state != "running"}
-    assert running >= seen.durable, f"not running: {sorted(seen.durable - running)}; states that were told: {told}"
-    assert delivered == COLD_PERSISTENT, f"{delivered} of {COLD_PERSISTENT} persistent messages came back"
-    verify(seen.history, *universal(budget("publishing", COLD_START), budget))
+    said = f"not running: {sorted(seen.durable - running) or 'none'}, budget 0; states that were told: {told}"
+    came_back = f"{delivered} of {COLD_PERSISTENT} persistent messages came back, all are needed"
+    judge(
+        kept("every_durable_queue_runs", running >= seen.durable, said, blamed("cold start")),
+        kept("persistent_messages_are_left", delivered == COLD_PERSISTENT, came_back, blamed("cold start")),
+    )
+    verify(seen.history, *universal(budget("publishing", COLD_START), budget, blamed))
 
 
 @BOOTED_AGAIN
@@ -130,4 +141,4 @@ def test_after_a_power_cut_and_a_lonely_start_the_others_complete_the_cluster_wi
 
     boot = budget("boot", COLD_START)
     judge(within("whole_again", seen.whole_after, boot, "the cluster was whole", blamed("cold start")))
-    verify(seen.history, *universal(withheld(budget("publishing", COLD_START), seen.lonely), budget))
+    verify(seen.history, *universal(withheld(budget("publishing", COLD_START), seen.lonely), budget, blamed))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import limits
 import pytest
 from limits import kept, within
-from oracle import BALANCER_FAILOVER, BROKER_KILL, UNIVERSAL, tried, universal
+from oracle import BALANCER_FAILOVER, BROKER_KILL, keeping, tried, universal
 from plays.habits import BESIDE, SENT_INTO_THE_VOID, unsafe_clients_share_a_broker_that_dies
 from plays.leader_killed import the_leaders_node_is_killed
 from plays.left_behind import the_vip_leaves_consumers_behind
@@ -13,11 +14,13 @@ from plays.ways_back import the_clients_broker_is_killed
 from pytest_rmqha.checkers.observed import loss_is_seen, observed
 from pytest_rmqha.checkers.verdict import judge, verify
 
+blamed = limits.blamed
+
 pytestmark = pytest.mark.rmq_requires("three_nodes", "vip", "mirrors", "quorum")
 
 
 @pytest.mark.rmq_scenario("K1")
-def test_a_publish_whose_connection_died_is_unknown_and_a_republish_settles_it(observe, budget):
+def test_a_publish_whose_connection_died_is_unknown_and_a_republish_settles_it(observe, budget, blamed):
     seen = observe(the_leaders_node_is_killed)
 
     flood = seen.fate
@@ -29,12 +32,12 @@ def test_a_publish_whose_connection_died_is_unknown_and_a_republish_settles_it(o
     assert arrived == seen.unknown_after_kill, (
         f"{arrived} of {seen.unknown_after_kill} arrived, {arrived_twice} of them twice"
     )
-    verify(seen.history, *universal(budget("publishing", BROKER_KILL), budget))
+    verify(seen.history, *universal(budget("publishing", BROKER_KILL), budget, blamed))
 
 
 @pytest.mark.rmq_profile("nightly")
 @pytest.mark.rmq_scenario("K4")
-def test_a_consumer_whose_broker_died_is_subscribed_once_again_and_gets_deliveries(observe, budget):
+def test_a_consumer_whose_broker_died_is_subscribed_once_again_and_gets_deliveries(observe, budget, blamed):
     seen = observe(the_clients_broker_is_killed)
 
     tried(
@@ -46,12 +49,12 @@ def test_a_consumer_whose_broker_died_is_subscribed_once_again_and_gets_deliveri
         within("deliveries_flow_again", seen.delivered_again_after, BROKER_KILL, first),
         kept("subscribed_once_again", seen.consumers_after == seen.wanted, said),
     )
-    verify(seen.history, *universal(budget("publishing", BROKER_KILL), budget))
+    verify(seen.history, *universal(budget("publishing", BROKER_KILL), budget, blamed))
 
 
 @pytest.mark.rmq_profile("nightly")
 @pytest.mark.rmq_scenario("K4")
-def test_a_consumer_whose_vip_moved_away_is_subscribed_again_and_leaves_no_zombie_behind(observe, budget):
+def test_a_consumer_whose_vip_moved_away_is_subscribed_again_and_leaves_no_zombie_behind(observe, budget, blamed):
     seen = observe(the_vip_leaves_consumers_behind)
 
     tried(
@@ -62,12 +65,12 @@ def test_a_consumer_whose_vip_moved_away_is_subscribed_again_and_leaves_no_zombi
     left = f"{seen.before} subscriptions before, {seen.most} at most after the VIP had moved, {seen.at_last} at last"
     said = f"{left}, {seen.gone_after:.1f} s after the fault; as many as before are wanted"
     judge(kept("no_zombie_consumer", seen.at_last == seen.before, said))
-    verify(seen.history, *universal(budget("publishing", BALANCER_FAILOVER), budget))
+    verify(seen.history, *universal(budget("publishing", BALANCER_FAILOVER), budget, blamed))
 
 
 @pytest.mark.rmq_profile("nightly")
 @pytest.mark.rmq_scenario("K9")
-def test_a_list_of_brokers_a_short_lived_name_and_the_vip_each_lead_back_in_time(observe, budget):
+def test_a_list_of_brokers_a_short_lived_name_and_the_vip_each_lead_back_in_time(observe, budget, blamed):
     seen = observe(the_clients_broker_is_killed)
 
     for way, was_there in seen.on_victim_before.items():
@@ -77,7 +80,7 @@ def test_a_list_of_brokers_a_short_lived_name_and_the_vip_each_lead_back_in_time
     changed = f"the name led elsewhere after {seen.name_changed_after:.1f} s, budget {BROKER_KILL} for each"
     slowest = max(seen.back_after.values())
     judge(observed("each_way_leads_back", slowest < BROKER_KILL.seconds, f"{said}; {changed}"))
-    verify(seen.history, *universal(budget("publishing", BROKER_KILL), budget))
+    verify(seen.history, *universal(budget("publishing", BROKER_KILL), budget, blamed))
 
 
 @pytest.mark.rmq_profile("nightly")
@@ -126,7 +129,7 @@ def test_transient_messages_in_a_durable_queue_are_gone_with_their_broker_althou
 
 @pytest.mark.rmq_profile("nightly")
 @pytest.mark.rmq_scenario("K11", kind="promise")
-def test_a_careful_client_of_the_same_broker_loses_nothing(observe):
+def test_a_careful_client_of_the_same_broker_loses_nothing(observe, blamed):
     seen = observe(unsafe_clients_share_a_broker_that_dies)
 
-    verify(seen.careful, *UNIVERSAL)
+    verify(seen.careful, *keeping(blamed))

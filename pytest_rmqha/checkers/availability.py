@@ -6,6 +6,7 @@ when the load ends counts up to there: it is a lower bound.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 
 from pytest_rmqha.checkers.verdict import Checker, Outcome, Verdict
 from pytest_rmqha.waiting import Budget
-from pytest_rmqha.workload.history import Connect, Gap, History
+from pytest_rmqha.workload.history import PROBER, QUIET_CLIENTS, Connect, Gap, History
 
 STEADY = 5.0
 """Seconds without a failed try after which a client counts as served again."""
@@ -85,6 +86,23 @@ def new_connections_are_served_within(budget: Budget) -> Checker:
             return Verdict(Outcome.UNDECIDED, name, reason)
         what = f"a new connection waited {{worst}}; {good} of {len(history.connects)} tries were good"
         return _within(name, budget, _unserved(history), what, history.window[0])
+
+    return _named(check, name)
+
+
+def quiet_clients_are_served_within(budget: Budget) -> Checker:
+    """The same of those that stand beside every load alone: prober, idle client and held consumer, all through the VIP.
+
+    Undecided if the prober, which makes a new connection twice a second, was not there.
+    """
+    name = f"quiet_clients_are_served_within({budget})"
+    of_all = new_connections_are_served_within(budget)
+
+    def check(history: History) -> Verdict:
+        theirs = tuple(connect for connect in history.connects if connect.role in QUIET_CLIENTS)
+        if not any(connect.role == PROBER for connect in theirs):
+            return Verdict(Outcome.UNDECIDED, name, "nothing happened: no prober was there")
+        return dataclasses.replace(of_all(dataclasses.replace(history, connects=theirs)), checker=name)
 
     return _named(check, name)
 

@@ -117,14 +117,37 @@ MEASURES: Mapping[str, tuple[Rule, ...]] = {
         Rule("rabbitmq-env.conf", r".*\bforce_(boot|load)\b", "boots without its peers: what they had later is lost"),
         Rule("rabbitmq.conf", r"\s*cluster_formation\.", "whom a blank broker looks for"),
     ),
+    "loss": (
+        Rule(
+            "definitions.json",
+            r'.*"ha-promote-on-(failure|shutdown)":\s*"always"',
+            "a mirror that lacks messages may lead",
+        ),
+        Rule(
+            "rabbitmq.conf", r"\s*cluster_partition_handling\s*=\s*(ignore|autoheal)", "one side's messages are dropped"
+        ),
+        Rule("rabbitmq-env.conf", r".*\bforce_(boot|load)\b", "boots without its peers: what they had later is lost"),
+        Rule("definitions.json", r'.*"ha-(mode|params)"', "decides how many copies there are"),
+    ),
+    "stall": (
+        Rule(
+            "definitions.json",
+            r'.*"ha-promote-on-(failure|shutdown)":\s*"when-synced"',
+            "without a mirror in sync nobody leads",
+        ),
+        Rule("haproxy.cfg", "", "sessions stay on a broker that is DOWN", r".*\bon-marked-down\s+shutdown-sessions\b"),
+        Rule("keepalived.conf", r"\s*advert_int\s+(?!1\b)\d", "three of them pass before anybody takes over"),
+        Rule("haproxy.cfg", r".*\s(inter|fall|fastinter|downinter)\s", "fall times inter and timeout check until DOWN"),
+    ),
     "return": (
         Rule("keepalived.conf", r"\s*state\s+MASTER", "cancels nopreempt"),
         Rule("keepalived.conf", r"\s*preempt_delay\b", "takes the VIP back that much later: it interrupts, too"),
         Rule("keepalived.conf", "", "takes the VIP back as soon as it is up", r"\s*(nopreempt|preempt_delay)\b"),
     ),
     "replicas": (
-        Rule("definitions.json", r'.*"(pattern|apply-to|ha-mode|ha-params)"', "decides who has a mirror"),
         Rule("topology.json", r'.*"x-quorum-initial-group-size"', "decides how many members a quorum queue gets"),
+        Rule("definitions.json", r'.*"x-quorum-initial-group-size"', "decides how many members a quorum queue gets"),
+        Rule("definitions.json", r'.*"(pattern|apply-to|ha-mode|ha-params)"', "decides who has a mirror"),
     ),
     "synchronisation": (
         Rule("definitions.json", "", "mirrors catch up by hand only", r'.*"ha-sync-mode":\s*"automatic"'),

@@ -80,6 +80,11 @@ class Gap:
         return self.end - self.start
 
 
+IDLE, HELD, PROBER = "idle", "held", "prober"
+QUIET_CLIENTS = (IDLE, HELD, PROBER)
+"""Roles of those that stand beside every load of ``Workload.running``."""
+
+
 @dataclass(frozen=True)
 class Connect:
     """One try to connect: began ``at``, took ``seconds``."""

@@ -16,11 +16,11 @@ from pytest_rmqha.errors import BudgetSpent, InvariantNotUpheld, NoVerdict
 from pytest_rmqha.outside import ClientWire
 from pytest_rmqha.timeline import Timeline
 from pytest_rmqha.waiting import Budget, await_match, seconds
-from pytest_rmqha.workload.history import History
+from pytest_rmqha.workload.history import HELD, IDLE, PROBER, History
 
 Counters = Mapping[str, tuple[int, int]]
 RATE = 150
-HELD, HOLDS = "held", 5
+HOLDS = 5
 LATE = seconds(75)
 
 
@@ -234,8 +234,8 @@ class Workload:
         )
 
     def _start_quiet_clients(self) -> None:
-        self.wire.ask("idle", role="idle")
-        self.wire.ask("probe", role="prober", every=0.5, timeout=5)
+        self.wire.ask("idle", role=IDLE)
+        self.wire.ask("probe", role=PROBER, every=0.5, timeout=5)
 
     def _drain(self, settle: Budget) -> None:
         """Let the consumers finish. What a dead session still holds unacknowledged is *late*, not lost: wait for it.

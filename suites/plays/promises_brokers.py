@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from plays.theirs import Queue, fleeting_queues, stand_ins, their_queues, why_none, without_stand_in
+from plays.theirs import Queue, fleeting_queues, home_of_most, stand_ins, their_queues, why_none, without_stand_in
 from pytest_rmqha import clock
 from pytest_rmqha.errors import BudgetSpent, HarnessError, InvariantNotUpheld, NoVerdict
 from pytest_rmqha.faults.node import killed
@@ -50,8 +50,8 @@ class Killed:
 
 
 def the_home_of_queues_like_theirs_is_killed(stage: Stage) -> Killed:
-    *_, victim = stage.cluster.nodes
     theirs = their_queues(stage.cluster)
+    victim = home_of_most(theirs, stage.cluster.nodes)
     queues = stand_ins(stage, theirs, home=victim)
     loaded = tuple(queues) or (stage.quorum("ours.load", home=victim),)
     rate = min(RATE, RATE_OF_ALL // len(loaded))
@@ -61,7 +61,12 @@ def the_home_of_queues_like_theirs_is_killed(stage: Stage) -> Killed:
         workload.wire.ask("publish", stream=workload.stream_of(queue), queue=queue, rate=rate, window=500)
     workload.await_progress(within=seconds(20), deliveries=False)
 
-    before = {name: len(stage.cluster.replicas(name).in_sync) for name in queues}
+    at_first = {name: stage.cluster.replicas(name) for name in loaded}
+    if moved := {name: seen.leader for name, seen in at_first.items() if seen.leader != victim.name}:
+        raise NoVerdict(
+            f"nothing was tried: {victim} is not the home of its stand-ins, these are led elsewhere: {moved}"
+        )
+    before = {name: len(at_first[name].in_sync) for name in queues}
     with stage.chaos.inject(killed(stage.cluster, victim)):
         led = _led_by_another(stage, tuple(queues), victim.name)
         for number in range(CROWD):

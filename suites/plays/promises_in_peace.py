@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from plays.theirs import Queue, their_queues
+from pytest_rmqha.config.listens import listens
 from pytest_rmqha.errors import BudgetSpent, ToolFailed
 from pytest_rmqha.lease import Stage
 from pytest_rmqha.waiting import await_match, seconds
@@ -28,18 +29,20 @@ except Exception as error:
     print("out" if "10.30" in str(error) else "in" if "10.41" in str(error) else "unknown", error)
 """
 KNOCK = """
-import base64, json, sys, urllib.error, urllib.request
+import base64, http.client, json, ssl, sys, urllib.error, urllib.request
+unverified = ssl.create_default_context()
+unverified.check_hostname, unverified.verify_mode = False, ssl.CERT_NONE
 for url, user in json.loads(sys.argv[1]):
     request = urllib.request.Request(url)
     if user:
         request.add_header("Authorization", "Basic " + base64.b64encode(user.encode()).decode())
     code, body = 0, ""
     try:
-        with urllib.request.urlopen(request, timeout=2) as answer:
+        with urllib.request.urlopen(request, timeout=2, context=unverified) as answer:
             code, body = answer.status, answer.read(65536).decode(errors="replace")
     except urllib.error.HTTPError as error:
         code = error.code
-    except OSError:
+    except (OSError, ValueError, http.client.HTTPException):
         pass
     print(json.dumps([url, user, code, "Statistics Report" in body or "pxname" in body]))
 """
@@ -50,7 +53,7 @@ class Peace:
     """``served``: connections through the VIP that were opened, of ``CONNECTIONS``; ``direct``: one past the balancers was.
 
     ``by_broker``: how many of them each broker has. ``open_doors``: sentences. ``knocked``: doors that gave any answer. ``guest_by_amqp``:
-    in, out, or unknown when the broker did not say.
+    in, out, or unknown when the broker did not say. ``unread``: lines of haproxy.cfg whose port can't be told.
     """
 
     queues: tuple[Queue, ...]
@@ -61,6 +64,7 @@ class Peace:
     open_doors: tuple[str, ...]
     knocked: int
     guest_by_amqp: str
+    unread: tuple[str, ...]
 
 
 def nobody_does_any_harm(stage: Stage) -> Peace:
@@ -70,7 +74,11 @@ def nobody_does_any_harm(stage: Stage) -> Peace:
     direct = served > 0 or _served(workload.wire, {"direct": stage.cluster.nodes[0].address}) > 0
     by_broker = _by_broker(stage, served)
     workload.wire.ask("stop", role="*", within=30)
-    return Peace(their_queues(stage.cluster), len(stage.cluster.nodes), served, direct, by_broker, *_doors(stage))
+    files = (file for member in stage.stack.config_files.values() for file in member)
+    unread = listens(files).unread
+    return Peace(
+        their_queues(stage.cluster), len(stage.cluster.nodes), served, direct, by_broker, *_doors(stage), unread
+    )
 
 
 def _served(wire: Any, roles: Mapping[str, str | None]) -> int:
@@ -129,11 +137,12 @@ def _sentence(url: str, user: str, code: int, is_statistics: bool) -> str:
 
 
 def _pages(stage: Stage, vip: str) -> Iterable[tuple[str, str]]:
-    """Every port that a haproxy.cfg listens on but AMQP's, with the usual paths and those that the file names."""
+    """Every port that a haproxy.cfg listens on but AMQP's, in the clear and by TLS, with the usual paths and those that the file names."""
     files: Mapping[str, Iterable[Any]] = stage.stack.config_files
     text = "\n".join(
         line.split("#")[0] for member in files.values() for f in member if f.name == "haproxy.cfg" for line in f.lines
     )
-    ports = {int(port) for port in re.findall(r"^\s*(?:bind|listen)\s.*?:(\d+)", text, re.MULTILINE)} - {AMQP}
+    ports = listens(file for member in files.values() for file in member).ports - {AMQP}
     paths = dict.fromkeys((*re.findall(r"^\s*stats\s+uri\s+(\S+)", text, re.MULTILINE), *USUAL_PAGES))
-    return [(f"http://{vip}:{port}{path}", "") for port in sorted(ports) for path in paths]
+    schemes = ("http", "https")  # a page may be behind TLS; whose certificate it is does not matter here
+    return [(f"{scheme}://{vip}:{port}{path}", "") for port in sorted(ports) for scheme in schemes for path in paths]

@@ -54,6 +54,10 @@ class Queue:
     def kept_policy(self) -> dict[str, Any]:
         return {key: value for key, value in self.in_force.items() if key.startswith(KEPT_KEYS)}
 
+    def may_live_on(self, node: str) -> bool:
+        """A policy that names nodes keeps the queue on these, and moves its leader there once a mirror is in sync."""
+        return self.in_force.get("ha-mode") != "nodes" or node in (self.in_force.get("ha-params") or ())
+
     def needs(self, brokers: int) -> int:
         """Replicas without which it does not outlive its home: two, or for a Raft queue a majority and one."""
         return min(3 if self.type in ("quorum", "stream") else 2, brokers)
@@ -80,9 +84,15 @@ def their_queues(cluster: Cluster) -> tuple[Queue, ...]:
     )
 
 
-def chosen(theirs: Sequence[Queue]) -> tuple[Queue, ...]:
-    """Those that get a stand-in: the first of each kind. Empty if none is of a type that can be loaded."""
-    played = [queue for queue in theirs if queue.type in PLAYED]
+def home_of_most(theirs: Sequence[Queue], nodes: Sequence[Node]) -> Node:
+    """The node on which most kinds may have their home, of several the last: a policy may name the nodes of its queues."""
+    kinds = {queue.kind: queue for queue in theirs if queue.type in PLAYED}.values()
+    return max(reversed(nodes), key=lambda node: sum(queue.may_live_on(node.name) for queue in kinds))
+
+
+def chosen(theirs: Sequence[Queue], home: str) -> tuple[Queue, ...]:
+    """Those that get a stand-in led by ``home`` (Erlang node): the first of each kind. Empty if there is none."""
+    played = [queue for queue in theirs if queue.type in PLAYED and queue.may_live_on(home)]
     kinds = [kind for kind, _ in Counter(queue.kind for queue in played).most_common(MOST)]
     return tuple(next(queue for queue in played if queue.kind == kind) for kind in kinds)
 
@@ -94,7 +104,7 @@ def without_stand_in(theirs: Sequence[Queue], stood_for: Sequence[Queue]) -> tup
 
 
 def beyond_the_most(untried: Sequence[Queue]) -> tuple[Queue, ...]:
-    """Those that could have one, but for ``MOST``."""
+    """Those that could have one, but for ``MOST`` and for the one home that all stand-ins have."""
     return tuple(queue for queue in untried if queue.type in PLAYED)
 
 
@@ -126,7 +136,7 @@ def fleeting_queues(cluster: Cluster) -> int:
 def stand_ins(stage: Stage, theirs: Sequence[Queue], home: Node) -> Mapping[str, Queue]:
     """name in our vhost -> the queue of theirs that it stands for, all led by ``home``. Empty if none can have one."""
     made: dict[str, Queue] = {}
-    for queue in chosen(theirs):
+    for queue in chosen(theirs, home.name):
         name = f"{queue.name}.{len(made)}" if queue.name in made else queue.name
         if queue.kept_policy:
             stage.cluster.policy(f"for-{name}", f"^{re.escape(name)}$", **queue.kept_policy)

@@ -6,9 +6,11 @@ the spread of connections (V18) are asked at each point of the same two faults.
 
 from __future__ import annotations
 
+import re
 import socket
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from plays.balancer_records import NOTIFY_LOG, Notice, logged_transitions, notices, seen_transitions
@@ -17,6 +19,7 @@ from plays.logins import Login, logged_in
 from pytest_rmqha import clock
 from pytest_rmqha.balancers import Balancer
 from pytest_rmqha.cluster import Node
+from pytest_rmqha.config.origin import SECONDS
 from pytest_rmqha.errors import BudgetSpent, ToolFailed
 from pytest_rmqha.faults import node as node_faults
 from pytest_rmqha.faults.vip import haproxy_killed
@@ -29,6 +32,8 @@ DEALT = 24
 FAIR = DEALT // 6  # half of a broker's fair share
 BEFORE, DEAD, BACK, MOVED, AFTER = "before", "a broker is dead", "the broker is back", "haproxy is dead", "after"
 TOLD_WITHIN = seconds(15)  # as long as V11 gives a balancer to mark a dead broker DOWN
+LONGEST_RAMP = 90.0
+_SLOWSTART = re.compile(r"\bslowstart\s+(\d+)(us|ms|s|m|h|d|)(?:\s|$)")
 Transitions = dict[str, dict[str, tuple[str, ...]]]
 Pages = dict[str, dict[str, frozenset[str]]]
 
@@ -50,7 +55,8 @@ class Look:
 class Seen:
     """``shares``: when -> Erlang node -> how many of ``DEALT`` new connections it got; ``lasting``: who has those that were
     opened before the kill, once the broker is back. ``taken_at``: when the new holder was first seen with the VIP, monotonic
-    seconds. ``sessions``: balancer -> what its log has of those that clients made through it.
+    seconds. ``sessions``: balancer -> what its log has of those that clients made through it. ``ramp_is_longer``: why the
+    spread after the return was looked at too early to be judged.
     """
 
     history: History
@@ -67,6 +73,7 @@ class Seen:
     transitions_seen: Transitions
     transitions_logged: Transitions
     sessions: dict[str, Logged]
+    ramp_is_longer: str = ""
 
 
 def a_broker_and_then_haproxy_die_while_everybody_looks_on(stage: Stage) -> Seen:
@@ -74,6 +81,9 @@ def a_broker_and_then_haproxy_die_while_everybody_looks_on(stage: Stage) -> Seen
     workload = stage.workload(stage.mirrored("ha.load", home=keeper), stage.quorum("quorum.load", home=keeper))
     holder = stage.vip.holder()
     other = stage.vip.other(holder)
+    ramp = slowstart(
+        line for b in stage.balancers for file in stage.stack.config_files[b.service] for line in file.lines
+    )
     looks: dict[str, Look] = {}
     shares: dict[str, dict[str, int]] = {}
 
@@ -89,6 +99,8 @@ def a_broker_and_then_haproxy_die_while_everybody_looks_on(stage: Stage) -> Seen
             within=seconds(15),
         )
         looks[BACK] = _look(stage, looks, stage.balancers, clock.now())
+        with stage.timeline.waiting("the returned broker's full weight (slowstart)"):
+            time.sleep(min(ramp, LONGEST_RAMP))
         shares[BACK] = _deal(stage, workload, BACK)
         lasting = _count(stage, BEFORE)
         undisturbed = clock.now()
@@ -121,7 +133,14 @@ def a_broker_and_then_haproxy_die_while_everybody_looks_on(stage: Stage) -> Seen
             str(holder): logged(holder, over_before(history, way, undisturbed), stage.started),
             str(other): logged(other, [c for c in through(history, way) if c.at > killed], stage.started),
         },
+        f"slowstart takes {ramp:g} s, the look ends after {LONGEST_RAMP:g}" if ramp > LONGEST_RAMP else "",
     )
+
+
+def slowstart(lines: Iterable[str]) -> float:
+    """The longest ramp, in seconds, over which haproxy gives a server that is back its weight; 0 where no line states one."""
+    stated = (match for line in lines if (match := _SLOWSTART.search(line.split("#")[0])))
+    return max((int(match[1]) * SECONDS[match[2]] for match in stated), default=0.0)
 
 
 def _look(stage: Stage, before: dict[str, Look], balancers: Sequence[Balancer], since: float) -> Look:

@@ -9,10 +9,11 @@ import base64
 import re
 from dataclasses import dataclass
 
-from plays.logins import logged_in
+from plays.logins import MANAGEMENT, logged_in
 from plays.lonely_start import Lonely, watched_alone
 from pytest_rmqha import clock
 from pytest_rmqha.cluster import Node
+from pytest_rmqha.config.listens import listens
 from pytest_rmqha.errors import ToolFailed
 from pytest_rmqha.faults.cluster import killed_whole, start_in_order, stopped_whole
 from pytest_rmqha.faults.fault import Fault
@@ -29,7 +30,7 @@ class Seen:
     """``left``: messages by parked queue after the restart. ``whole_after``: seconds from the last start to a whole cluster.
 
     ``names``: the one set at run time, then what each node and the VIP say after the restart, empty where the VIP lets nobody
-    in. ``configured_names``: what the brokers' own configuration calls the cluster, which RabbitMQ sets again at every boot;
+    in; the VIP has no name where no haproxy.cfg listens for the management. ``configured_names``: what the brokers' own configuration calls the cluster, which RabbitMQ sets again at every boot;
     empty where it says nothing.
     """
 
@@ -40,6 +41,7 @@ class Seen:
     transient_before: int = 0
     names: tuple[str, ...] = ()
     configured_names: frozenset[str] = frozenset()
+    management_at_the_vip: bool = True
 
 
 def the_last_stopped_starts_first(stage: Stage) -> Seen:
@@ -52,9 +54,18 @@ def the_last_stopped_starts_first(stage: Stage) -> Seen:
     workload, _, left, whole = _through(stage, stopped_whole(stage.cluster, stop=(a, b, c), start=(c, b, a)))
 
     said = [str(node.api.get("cluster-name")["name"]) for node in stage.cluster.nodes]
-    names = (*said, *sorted(logged_in(stage, clock.now()).names or {""}))
+    files = (file for member in stage.stack.config_files.values() for file in member)
+    is_behind = MANAGEMENT in listens(files).ports
+    names = (*said, *(sorted(logged_in(stage, clock.now()).names or {""}) if is_behind else ()))
     stage.cluster.any_answering().api.ask("PUT", "cluster-name", {"name": original})
-    return Seen(workload.history, left, whole, names=(name, *names), configured_names=configured)
+    return Seen(
+        workload.history,
+        left,
+        whole,
+        names=(name, *names),
+        configured_names=configured,
+        management_at_the_vip=is_behind,
+    )
 
 
 def the_first_stopped_starts_and_the_last_one_joins_in_time(stage: Stage) -> Seen:

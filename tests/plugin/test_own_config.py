@@ -39,3 +39,17 @@ def test_a_file_that_would_go_untested_ends_the_session(
 
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([f"ERROR: --rmq-config: got theirs; *{message}"])
+
+
+@pytest.mark.parametrize(("port", "runs"), [(15672, True), (15673, False)])
+def test_who_keeps_the_management_off_the_vip_is_not_asked_for_it(
+    session: Session, pytester: pytest.Pytester, port: int, runs: bool
+) -> None:
+    folder = pytester.mkdir("theirs")
+    (folder / "haproxy.cfg").write_text(f"frontend f\n    bind *:5672,*:{port}\n")
+    needs = '@pytest.mark.rmq_requires("vip_management")\n@pytest.mark.rmq_scenario("V19")\ndef test_login(): holds()\n'
+
+    result = session(f"{SCENARIO}\n\n{needs}", "--rmq-config=theirs", "--rmq-plan")
+
+    text = result.stdout.str()
+    assert ("no haproxy.cfg listens on 15672: the management is not behind the VIP" in text) is not runs, text

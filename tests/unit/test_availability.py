@@ -11,6 +11,7 @@ from pytest_rmqha.checkers.availability import (
     gaps_under_load,
     new_connections_are_served_within,
     publishing_stalls_for_at_most,
+    quiet_clients_are_served_within,
 )
 from pytest_rmqha.checkers.verdict import Outcome, Verdict
 from pytest_rmqha.client.ledger import Bitmap
@@ -202,3 +203,17 @@ def test_nobody_tried_or_nobody_was_ever_served_is_undecided() -> None:
 
     assert served().reason == "nothing happened: no connection was tried"
     assert (never.outcome, never.reason) == (Outcome.UNDECIDED, "none of 2 tries was served; the last error: timed out")
+
+
+def test_quiet_clients_are_judged_without_those_that_a_scenario_pins_to_a_broker() -> None:
+    def told(*tries: Connect) -> Verdict:
+        return quiet_clients_are_served_within(seconds(5))(history(connects=tries))
+
+    prober = [Connect("prober", at, 0.1, True, "", "rmq1") for at in (1.0, 20.0)]
+    pinned = Connect("pinned", 2.0, 1.0, False, "refused"), Connect("pinned", 40.0, 0.1, True, "", "rmq2")
+    idle = Connect("idle", 2.0, 1.0, False, "refused"), Connect("idle", 10.0, 0.1, True, "", "rmq2")
+
+    assert told(*prober, *pinned).outcome is Outcome.HELD
+    assert told(*prober, *idle).outcome is Outcome.BROKEN
+    assert told(*prober, *idle).reason.startswith("a new connection waited 8.1 s, budget 5 s")
+    assert told(*pinned, *idle).reason == "nothing happened: no prober was there"

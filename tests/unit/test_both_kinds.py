@@ -181,12 +181,20 @@ NAMES = ("renamed-1", "renamed-1", "renamed-1", "renamed-1", "renamed-1")
         (NAMES, frozenset({"prod"}), False),
         (("renamed-1", "prod", "prod", "other", "prod"), frozenset({"prod", "other"}), False),
         (NAMES[:4], frozenset(), False),
+        ((*NAMES[:4], ""), frozenset(), False),
     ],
 )
 def test_one_name_is_the_one_that_was_set_or_the_configurations(
     suite: Any, names: tuple[str, ...], configured: frozenset[str], is_held: bool
 ) -> None:
-    verdict = suite("test_5_membership").one_cluster_name(SimpleNamespace(names=names, configured_names=configured))
+    def told(names: tuple[str, ...], at_the_vip: bool) -> Any:
+        seen = SimpleNamespace(names=names, configured_names=configured, management_at_the_vip=at_the_vip)
+        return suite("test_5_membership").one_cluster_name(seen)
+
+    verdict = told(names, True)
 
     assert (verdict.outcome is Outcome.HELD) == is_held
+    if is_held:
+        assert told(names[:-1], False).outcome is Outcome.HELD
+        assert told(names, False).outcome is not Outcome.HELD
     assert ("from the configuration" in verdict.reason) == bool(configured)

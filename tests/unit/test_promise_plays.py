@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from pytest_rmqha.errors import NoVerdict
 from tests.gate.scenarios import SUITES
 from tests.unit.fakes import FakeClient, World
 
@@ -89,7 +90,7 @@ def test_each_kind_has_a_stand_in_or_is_named_as_not_tried(
 ) -> None:
     theirs = play("theirs")
     made = queues(play, *declared)
-    chosen = theirs.chosen(made)
+    chosen = theirs.chosen(made, C)
 
     assert sorted(queue.name for queue in chosen) == stood_for
     assert [queue.name for queue in theirs.without_stand_in(made, chosen)] == not_tried
@@ -142,7 +143,8 @@ class Killing:
     """A stage as far as the kill of a home asks; what is declared and published is kept."""
 
     def __init__(self, world: World, monkeypatch: pytest.MonkeyPatch, module: Any) -> None:
-        self.cluster = world.cluster
+        self.world, self.cluster = world, world.cluster
+        self.leader = ""
         self.made: list[tuple[str, str]] = []
         self.loaded: tuple[str, ...] = ()
         self.chaos = SimpleNamespace(inject=lambda _: nullcontext())
@@ -152,6 +154,7 @@ class Killing:
 
     def quorum(self, name: str, *, home: Any) -> str:
         self.made.append((name, str(home)))
+        self.world.has_queue(name, vhost="/", durable=True, type="quorum", leader=self.leader or home.name, members=[C])
         return name
 
     def workload(self, *names: str, rate: int) -> Any:
@@ -180,6 +183,48 @@ def test_without_stand_ins_the_brokers_carry_a_queue_of_ours(
     assert [asked["queue"] for asked in stage.wire.arguments("publish")] == ["ours.load"]
     assert not seen.queues and seen.why_none
     assert [queue.name for queue in seen.untried] == (["events"] if kind else [])
+
+
+def test_a_kill_of_a_broker_that_leads_nothing_of_theirs_gives_no_verdict(
+    play: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = Killing(World(), monkeypatch, play("promises_brokers"))
+    stage.leader = A
+
+    with pytest.raises(NoVerdict, match=f"rmq3 is not the home of its stand-ins, .*'ours.load': '{A}'"):
+        play("promises_brokers").the_home_of_queues_like_theirs_is_killed(stage)
+
+
+def test_queues_that_a_policy_keeps_on_some_nodes_have_their_home_there(play: Any) -> None:
+    theirs, nodes = play("theirs"), World().nodes
+
+    def on(*names: str) -> Any:
+        in_force = {"ha-mode": "nodes", "ha-params": list(names)} if names else {"ha-mode": "all"}
+        return theirs.Queue("o", "q", "classic", {}, "ha", None, in_force)
+
+    assert theirs.home_of_most([], nodes) is nodes[2]
+    assert theirs.home_of_most([on(), on(A, C)], nodes) is nodes[2]
+    assert theirs.home_of_most([on(), on(A, B)], nodes) is nodes[1]
+    assert theirs.home_of_most([on(A), on(A, B), on()], nodes) is nodes[0]
+    apart = [on(A), on(B, C)]
+    assert theirs.chosen(apart, A) == (apart[0],)
+    assert theirs.beyond_the_most(theirs.without_stand_in(apart, theirs.chosen(apart, A))) == (apart[1],)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("server rmq1 198.18.40.40:5672 check slowstart 30s", 30.0),
+        ("default-server slowstart 1m inter 2s", 60.0),
+        ("server rmq1 198.18.40.40:5672 slowstart 500", 0.5),
+        ("# slowstart 30s", 0.0),
+        ("server rmq1 198.18.40.40:5672 check", 0.0),
+    ],
+)
+def test_the_spread_is_looked_at_when_a_returned_server_has_its_whole_weight(
+    play: Any, text: str, seconds: float
+) -> None:
+    assert play("views").slowstart(["frontend amqp", text]) == seconds
 
 
 def test_what_is_declared_and_not_there_is_named(play: Any) -> None:

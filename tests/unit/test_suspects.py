@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_rmqha.config.folder import layered
+from pytest_rmqha.config.folder import TOPOLOGY_FILE, ConfigFile, layered
 from pytest_rmqha.config.suspects import MEASURES, suspects
 from tests.gate.mutants import BY_ID
 
@@ -14,7 +14,10 @@ MEMBERS = {"rmq1": "broker", "rmq3": "broker", "lb1": "balancer", "lb2": "balanc
 
 
 def told(measure: str, folder: Path) -> str:
-    return suspects(measure, [f for name, role in MEMBERS.items() for f in layered([folder], name, role).values()])
+    files = [f for name, role in MEMBERS.items() for f in layered([folder], name, role).values()]
+    if (imported := folder / TOPOLOGY_FILE).is_file():
+        files.append(ConfigFile(imported.name, imported, "", imported.read_bytes(), 0o644))
+    return suspects(measure, files)
 
 
 @pytest.mark.parametrize(
@@ -43,6 +46,12 @@ def told(measure: str, folder: Path) -> str:
         ("H03", "marked down", "inter 60s fall 5 rise 2 on-marked-down shutdown-sessions (fall times inter"),
         ("H04", "sessions", "nothing says on-marked-down shutdown-sessions (sessions stay on a broker that is DOWN)"),
         ("H11", "marked down", "tcp-check connect port 15672 (another port than AMQP's is looked at)"),
+        ("P19", "replicas", '"x-quorum-initial-group-size": 1 (decides how many members a quorum queue gets)'),
+        ("P04", "loss", '"ha-promote-on-failure": "always", (a mirror that lacks messages may lead)'),
+        ("R02", "loss", "cluster_partition_handling = autoheal (one side's messages are dropped)"),
+        ("O10", "loss", "boots without its peers: what they had later is lost"),
+        ("H04", "stall", "nothing says on-marked-down shutdown-sessions"),
+        ("K06", "stall", "lb1/keepalived.conf:25: advert_int 10"),
         ("R12", "cold start", "mnesia_table_loading_retry_limit = 1 (how long a broker waits for its peers)"),
     ],
 )

@@ -6,7 +6,7 @@ export PATH
 TOPOLOGY ?= 3node
 PROFILE ?= gate
 N ?= 10
-DEADLINE ?= 120
+DEADLINE ?= $(or $(RMQ_DEADLINE),120)
 RESULTS := reports/allure-results
 PY := .venv/bin/python
 PYTEST := .venv/bin/pytest

@@ -15,7 +15,7 @@ from pytest_rmqha import catalogue, data, estimates, shards, topology_reader
 from pytest_rmqha.capabilities import CAPABILITIES, Lack, lacking
 from pytest_rmqha.catalogue import Scenario
 from pytest_rmqha.config.folder import ConfigFile, layered
-from pytest_rmqha.config.listens import listens
+from pytest_rmqha.config.listens import MANAGEMENT, listens
 from pytest_rmqha.errors import UserInputError
 from pytest_rmqha.markers import MARKS, Marks, read
 from pytest_rmqha.opening import configuration_folders
@@ -26,7 +26,6 @@ from pytest_rmqha.shards import Shard
 from pytest_rmqha.topology import Topology
 
 REFERENCE_LINE = "3.10"
-MANAGEMENT = 15672
 NOT_CHOSEN = "not chosen on the command line (-k, -m or --deselect)"
 REPEATERS = ("reruns", "retries", "force_flaky")
 PARALLEL = (
@@ -124,7 +123,7 @@ def why_left_out(marks: Marks, settings: Settings, shape: Topology, more: Mappin
         return "a demonstration sets an unsafe thing itself: it runs on the reference stack only"
     if "reference" in marks.requires and not settings.is_reference:
         return "it looks at what only the reference configuration has (its logs, its way to return)"
-    if "vip_management" in marks.requires and MANAGEMENT not in listens(_files_of_balancers(settings, shape)).ports:
+    if "vip_management" in marks.requires and listens(_files_of_balancers(settings, shape)).lacks(MANAGEMENT):
         return f"no haproxy.cfg listens on {MANAGEMENT}: the management is not behind the VIP"
     if marks.variant and not settings.is_reference:
         return f"variant {marks.variant} changes the reference configuration, and this run judges another one"

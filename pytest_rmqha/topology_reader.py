@@ -60,7 +60,7 @@ def _images(
     found = []
     for role, members in roles:
         stated = {str(services[s]["image"]): s for s in members if services[s].get("image")}
-        if len(stated) > 1:
+        if len({image if not image.startswith(OURS) else OURS for image in stated}) > 1:
             raise UserInputError(
                 f"images of the {role}s of topology {name}",
                 _listed(f"{image} ({service})" for image, service in stated.items()),

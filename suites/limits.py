@@ -47,18 +47,18 @@ def within(name: str, value: float, budget: Budget | float, what: str, lines: st
 
 
 def blame(verdict: Verdict, lines: str) -> Verdict:
-    """A checker's own verdict, with ``lines`` if it is red."""
-    red = verdict.outcome is not Outcome.HELD
-    return dataclasses.replace(verdict, reason=verdict.reason + lines) if red else verdict
+    """A checker's own verdict, with ``lines`` if it is broken: what could not be told has no culprit."""
+    return dataclasses.replace(verdict, reason=verdict.reason + lines) if verdict.outcome is Outcome.BROKEN else verdict
 
 
 def traced(checker: Checker, blamed: Blamed, measure: str) -> Checker:
     """The same checker; what it finds broken ends with the lines that govern ``measure``."""
 
+    lines = blamed(measure)
+
     @functools.wraps(checker)
     def check(history: History) -> Verdict:
-        verdict = checker(history)
-        return blame(verdict, blamed(measure)) if verdict.outcome is Outcome.BROKEN else verdict
+        return blame(checker(history), lines)
 
     return check
 

@@ -159,7 +159,7 @@ def test_each_balancer_carries_the_load_when_it_is_its_turn(observe, blamed):
                 "its_clients_are_served", turn.served, said + ("" if turn.served else blamed("connections served"))
             )
         )
-    verify(seen.history, *universal(BALANCER_FAILOVER, blamed=blamed, prober=False))
+    verify(seen.history, *universal(BALANCER_FAILOVER, blamed=blamed))
 
 
 @pytest.mark.rmq_scenario("G8")

@@ -18,11 +18,10 @@ from plays.unsettled import BATCHES, ONE, the_leaders_node_is_killed_under_unset
 
 from pytest_rmqha.checkers.observed import observed
 from pytest_rmqha.checkers.verdict import judge, verify
-from pytest_rmqha.waiting import seconds
 
 pytestmark = pytest.mark.rmq_requires("three_nodes", "vip")
 blamed = limits.blamed
-RIGHT_AFTER = seconds(1)
+RIGHT_AFTER = 1.0
 
 
 def survivors_lead(seen):
@@ -125,9 +124,7 @@ def test_a_queue_works_through_a_node_that_is_not_its_home_and_the_price_is_meas
 def test_a_message_confirmed_just_before_the_leader_dies_is_on_the_survivors(observe, budget, blamed):
     seen = observe(the_leaders_node_is_killed_under_unsettled_messages)
 
-    tried(
-        seen.killed_after < RIGHT_AFTER.seconds, f"the node was dead {seen.killed_after:.2f} s after the confirm only"
-    )
+    tried(seen.killed_after < RIGHT_AFTER, f"the node was dead {seen.killed_after:.2f} s after the confirm only")
     assert seen.one_delivered == dict.fromkeys(ONE, 1), f"delivered by survivors: {seen.one_delivered}"
     led = [queue for queue in ONE if seen.leaders[queue] == seen.victim]
     judge(kept("another_leader_is_elected", not led, f"still led by the killed {seen.victim}, budget 0: {led}"))

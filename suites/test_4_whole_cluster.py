@@ -118,8 +118,8 @@ def test_a_restart_keeps_durable_objects_and_persistent_messages_only_and_all_of
         "persistent.quorum": COLD_PERSISTENT,
         "transient.quorum": TRANSIENT,
     }
-    kept = {stream: delivered[stream] for stream in wanted}
-    judge(observed("what_a_restart_keeps", kept == wanted, f"kept {kept}; it had to be {wanted}"))
+    left = {stream: delivered[stream] for stream in wanted}
+    judge(observed("what_a_restart_keeps", left == wanted, f"kept {left}; it had to be {wanted}"))
 
 
 @BOOTED_AGAIN

@@ -91,7 +91,7 @@ def new_connections_are_served_within(budget: Budget) -> Checker:
 
 
 def quiet_clients_are_served_within(budget: Budget) -> Checker:
-    """The same of those that stand beside every load alone: prober, idle client and held consumer, all through the VIP.
+    """The same of those that stand beside every load alone: prober, idle client and held consumer.
 
     Undecided if the prober, which makes a new connection twice a second, was not there.
     """

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pytest_rmqha.config.folder import ConfigFile
 
 MOST = 4
+_VALUE = r'(?:\s*:\s*(?:"[^"]*"|[\w.-]+))?'
 
 
 @dataclass(frozen=True)
@@ -130,14 +131,14 @@ MEASURES: Mapping[str, tuple[Rule, ...]] = {
         Rule("definitions.json", r'.*"ha-(mode|params)"', "decides how many copies there are"),
     ),
     "stall": (
-        Rule(
-            "definitions.json",
-            r'.*"ha-promote-on-(failure|shutdown)":\s*"when-synced"',
-            "without a mirror in sync nobody leads",
-        ),
         Rule("haproxy.cfg", "", "sessions stay on a broker that is DOWN", r".*\bon-marked-down\s+shutdown-sessions\b"),
         Rule("keepalived.conf", r"\s*advert_int\s+(?!1\b)\d", "three of them pass before anybody takes over"),
         Rule("haproxy.cfg", r".*\s(inter|fall|fastinter|downinter)\s", "fall times inter and timeout check until DOWN"),
+        Rule(
+            "definitions.json",
+            r'.*"ha-promote-on-(failure|shutdown)":\s*"when-synced"',
+            "safe, and without a mirror in sync nobody leads",
+        ),
     ),
     "return": (
         Rule("keepalived.conf", r"\s*state\s+MASTER", "cancels nopreempt"),
@@ -210,7 +211,15 @@ def _told(rule: Rule, file: ConfigFile) -> Iterator[str]:
     if rule.shows and rule.unless and rule.unless == rule.shows and not is_stated:
         yield f"{known}: nothing says {_key(rule.unless)}"
     if rule.shows and not (rule.unless and rule.unless != rule.shows and is_stated):
-        yield from (f"{known}:{n}: {line.strip()}{why}" for n, line in lines if re.match(rule.shows, line))
+        yield from (f"{known}:{n}: {text}{why}" for n, line in lines for text in _excerpts(rule, line))
+
+
+def _excerpts(rule: Rule, line: str) -> Iterator[str]:
+    """The line; of a JSON file, whose lines may hold password hashes and be of any length, what matches and its value."""
+    if not rule.file.endswith(".json"):
+        yield from [line.strip()] if re.match(rule.shows, line) else []
+    else:
+        yield from (found[0] for found in re.finditer(rule.shows.removeprefix(".*") + _VALUE, line))
 
 
 def _key(pattern: str) -> str:

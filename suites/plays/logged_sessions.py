@@ -19,14 +19,13 @@ from pytest_rmqha import clock
 from pytest_rmqha.balancers import Balancer
 from pytest_rmqha.errors import BudgetSpent
 from pytest_rmqha.waiting import await_match, seconds
-from pytest_rmqha.workload.history import Connect, History
+from pytest_rmqha.workload.history import PROBER, Connect, History
 
 SESSION = re.compile(r"\S+:\d+ \[(?P<accepted>[^\]]+)\] \S+ amqp_brokers/\S+ \d+/\d+/(?P<lasted>\d+) ")
 ACCEPTED = "%d/%b/%Y:%H:%M:%S.%f"
 SLACK = 0.5  # the wall clock of the log against ours, which is anchored once
 ORDER = 0.5  # haproxy has several threads, on two busy cores
 WRITTEN_WITHIN = seconds(10)
-SHORT_LIVED = "prober"
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ def over_before(history: History, way: str, until: float) -> tuple[Connect, ...]
     return tuple(
         c
         for c in through(history, way)
-        if c.at + c.seconds < until - SLACK and (c.role == SHORT_LIVED or c.at < last.get(c.role, 0.0))
+        if c.at + c.seconds < until - SLACK and (c.role == PROBER or c.at < last.get(c.role, 0.0))
     )
 
 

@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass
 
 from pytest_rmqha import clock
+from pytest_rmqha.config.listens import MANAGEMENT
 from pytest_rmqha.errors import BudgetSpent, HarnessError
 from pytest_rmqha.lease import Stage
 from pytest_rmqha.waiting import await_match, seconds
@@ -14,7 +15,6 @@ from pytest_rmqha.waiting import await_match, seconds
 IN_A_ROW = 4  # the first, and three more: as many as there are brokers, so that each has its turn
 LOOKED_FOR = seconds(20)  # longer than any budget that the first of them has
 PAGE_WITHIN = seconds(5)
-MANAGEMENT = 15672
 
 
 @dataclass(frozen=True)

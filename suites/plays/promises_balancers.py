@@ -18,7 +18,7 @@ from pytest_rmqha.faults import vip as vip_faults
 from pytest_rmqha.faults.fault import Fault
 from pytest_rmqha.lease import Stage
 from pytest_rmqha.waiting import await_match, seconds
-from pytest_rmqha.workload.history import History
+from pytest_rmqha.workload.history import PROBER, History
 from pytest_rmqha.workload.workload import Workload
 
 TAKEN_WITHIN = seconds(10)
@@ -61,7 +61,7 @@ def each_balancer_has_its_turn(stage: Stage) -> Turns:
     workload = stage.workload(queue)
     workload.prepare()
     workload.wire.ask("publish", stream=workload.stream_of(queue), queue=queue, rate=workload.rate, window=500)
-    workload.wire.ask("probe", role="prober", every=0.5, timeout=5)
+    workload.wire.ask("probe", role=PROBER, every=0.5, timeout=5)
     workload.await_progress(within=seconds(20), deliveries=False)
 
     first = vip.holder()

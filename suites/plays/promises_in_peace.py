@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from plays.theirs import Queue, their_queues
-from pytest_rmqha.config.listens import listens
+from pytest_rmqha.config.listens import MANAGEMENT, listens
 from pytest_rmqha.errors import BudgetSpent, ToolFailed
 from pytest_rmqha.lease import Stage
 from pytest_rmqha.waiting import await_match, seconds
 
 CONNECTIONS = 12
 SERVED_WITHIN = seconds(10)
-AMQP, MANAGEMENT = 5672, 15672
+AMQP = 5672
 USUAL_PAGES = ("/haproxy?stats", "/haproxy-stats", "/stats", "/")
 GUEST_BY_AMQP = """
 import json, sys
@@ -32,7 +32,11 @@ KNOCK = """
 import base64, http.client, json, ssl, sys, urllib.error, urllib.request
 unverified = ssl.create_default_context()
 unverified.check_hostname, unverified.verify_mode = False, ssl.CERT_NONE
+deaf = set()
 for url, user in json.loads(sys.argv[1]):
+    door = url.split("/")[0], url.split("/")[2]
+    if door in deaf:
+        continue
     request = urllib.request.Request(url)
     if user:
         request.add_header("Authorization", "Basic " + base64.b64encode(user.encode()).decode())
@@ -43,7 +47,7 @@ for url, user in json.loads(sys.argv[1]):
     except urllib.error.HTTPError as error:
         code = error.code
     except (OSError, ValueError, http.client.HTTPException):
-        pass
+        deaf.add(door)
     print(json.dumps([url, user, code, "Statistics Report" in body or "pxname" in body]))
 """
 

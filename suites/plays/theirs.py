@@ -116,6 +116,8 @@ def why_none(theirs: Sequence[Queue], fleeting: int) -> str:
             f"the configuration declares no durable queue{others}: name the queues in definitions.json, or in a "
             "topology.json beside it"
         )
+    if any(queue.type in PLAYED for queue in theirs):
+        return f"{listed(theirs)}: their policies name nodes of which none is here"
     return (
         f"{listed(theirs)}: the load here is for {' and '.join(PLAYED)} queues, so whether one of these outlives its home "
         "can't be said. G3 looks at their replicas"

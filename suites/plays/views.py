@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import socket
-import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -99,8 +98,8 @@ def a_broker_and_then_haproxy_die_while_everybody_looks_on(stage: Stage) -> Seen
             within=seconds(15),
         )
         looks[BACK] = _look(stage, looks, stage.balancers, clock.now())
-        with stage.timeline.waiting("the returned broker's full weight (slowstart)"):
-            time.sleep(min(ramp, LONGEST_RAMP))
+        if 0 < ramp <= LONGEST_RAMP:
+            _await_the_end_of(stage, ramp)
         shares[BACK] = _deal(stage, workload, BACK)
         lasting = _count(stage, BEFORE)
         undisturbed = clock.now()
@@ -141,6 +140,12 @@ def slowstart(lines: Iterable[str]) -> float:
     """The longest ramp, in seconds, over which haproxy gives a server that is back its weight; 0 where no line states one."""
     stated = (match for line in lines if (match := _SLOWSTART.search(line.split("#")[0])))
     return max((int(match[1]) * SECONDS[match[2]] for match in stated), default=0.0)
+
+
+def _await_the_end_of(stage: Stage, ramp: float) -> None:
+    until, weight = clock.now() + ramp, "the returned broker's full weight (slowstart)"
+    with stage.timeline.waiting(weight):
+        await_match(clock.now, lambda at: at >= until, what=weight, within=seconds(ramp + 5), every=0.5)
 
 
 def _look(stage: Stage, before: dict[str, Look], balancers: Sequence[Balancer], since: float) -> Look:

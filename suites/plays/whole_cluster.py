@@ -9,11 +9,11 @@ import base64
 import re
 from dataclasses import dataclass
 
-from plays.logins import MANAGEMENT, logged_in
+from plays.logins import logged_in
 from plays.lonely_start import Lonely, watched_alone
 from pytest_rmqha import clock
 from pytest_rmqha.cluster import Node
-from pytest_rmqha.config.listens import listens
+from pytest_rmqha.config.listens import MANAGEMENT, listens
 from pytest_rmqha.errors import ToolFailed
 from pytest_rmqha.faults.cluster import killed_whole, start_in_order, stopped_whole
 from pytest_rmqha.faults.fault import Fault
@@ -55,7 +55,7 @@ def the_last_stopped_starts_first(stage: Stage) -> Seen:
 
     said = [str(node.api.get("cluster-name")["name"]) for node in stage.cluster.nodes]
     files = (file for member in stage.stack.config_files.values() for file in member)
-    is_behind = MANAGEMENT in listens(files).ports
+    is_behind = not listens(files).lacks(MANAGEMENT)
     names = (*said, *(sorted(logged_in(stage, clock.now()).names or {""}) if is_behind else ()))
     stage.cluster.any_answering().api.ask("PUT", "cluster-name", {"name": original})
     return Seen(

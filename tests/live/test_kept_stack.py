@@ -1,4 +1,4 @@
-"""A stack by hand: brought up, got into as it says, run on twice, and taken down again; somebody else's container stays."""
+"""A stack by hand: brought up, got into as it says, run on twice, and taken down again."""
 
 from __future__ import annotations
 

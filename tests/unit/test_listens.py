@@ -25,6 +25,9 @@ def told(text: str, name: str = "haproxy.cfg") -> tuple[set[int], tuple[str, ...
         ("    bind 0.0.0.0:9000-9002", {9000, 9001, 9002}),
         ("listen old 0.0.0.0:8404", {8404}),
         ("listen stats", set()),
+        ('    bind "${VIP}:15672"', {15672}),
+        ('    bind "*:15672" ssl', {15672}),
+        ('    bind "fd@${FD}"', set()),
         ("    # bind :8404", set()),
         ("    bind :5672 # not :8404", {5672}),
         ("    bind /run/haproxy.sock", set()),
@@ -37,4 +40,4 @@ def test_every_port_of_a_bind_line_is_found(line: str, ports: set[int]) -> None:
 
 
 def test_a_line_whose_port_is_a_variable_is_named() -> None:
-    assert told("frontend f\n    bind :${PORT}\n") == (set(), ("lb1/haproxy.cfg:2: bind :${PORT}",))
+    assert told('frontend f\n    bind ":${PORT}"\n') == (set(), ('lb1/haproxy.cfg:2: bind ":${PORT}"',))

@@ -47,7 +47,7 @@ def told(measure: str, folder: Path) -> str:
         ("H04", "sessions", "nothing says on-marked-down shutdown-sessions (sessions stay on a broker that is DOWN)"),
         ("H11", "marked down", "tcp-check connect port 15672 (another port than AMQP's is looked at)"),
         ("P19", "replicas", '"x-quorum-initial-group-size": 1 (decides how many members a quorum queue gets)'),
-        ("P04", "loss", '"ha-promote-on-failure": "always", (a mirror that lacks messages may lead)'),
+        ("P04", "loss", '"ha-promote-on-failure": "always" (a mirror that lacks messages may lead)'),
         ("R02", "loss", "cluster_partition_handling = autoheal (one side's messages are dropped)"),
         ("O10", "loss", "boots without its peers: what they had later is lost"),
         ("H04", "stall", "nothing says on-marked-down shutdown-sessions"),
@@ -123,3 +123,16 @@ def test_an_unknown_measure_is_our_own_mistake() -> None:
 
 def test_every_rule_has_something_to_look_for() -> None:
     assert all(rule.shows or rule.unless for rules in MEASURES.values() for rule in rules)
+
+
+def test_of_a_json_file_only_what_matches_is_told(tmp_path: Path) -> None:
+    """An export is one line, with everybody's password hash in it."""
+    users = '{"users":[{"name":"guest","password_hash":"secret=="}],'
+    (tmp_path / "definitions.json").write_text(
+        users + '"policies":[{"pattern":"^a","definition":{"ha-mode":"exactly","ha-params":1}},{"pattern":"^b"}]}'
+    )
+
+    for measure in ("open doors", "replicas", "loss", "stall"):
+        assert "secret" not in told(measure, tmp_path)
+    assert '"name":"guest" (the default user)' in told("open doors", tmp_path)
+    assert all(text in told("replicas", tmp_path) for text in ('"pattern":"^a"', '"pattern":"^b"', '"ha-params":1'))

@@ -193,6 +193,7 @@ def test_an_image_of_somebodys_own_is_kept_and_ours_stands_for_the_lines() -> No
         return from_compose(config, "two").images
 
     assert of() == of(a="rmqha/broker:3.10", b="rmqha/broker:3.10", lb1="rmqha/balancer:bookworm") == ()
+    assert of(lb1="rmqha/balancer:bookworm", lb2="rmqha/balancer:trixie") == ()
     theirs = of(a="rabbitmq:3.13", b="rabbitmq:3.13", lb1="mine/lb", lb2="mine/lb")
     assert theirs == (("broker", "rabbitmq:3.13"), ("balancer", "mine/lb"))
     with pytest.raises(

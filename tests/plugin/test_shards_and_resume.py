@@ -248,6 +248,7 @@ fixtures.checked = lambda stack, settings: []
 fixtures.stand_up = lambda stack, settings: None
 fixtures.leave_or_keep = lambda *_, **__: None
 fixtures.versions = SimpleNamespace(of_the_stack=lambda stack: {"haproxy": os.environ["HAPROXY"]})
+fixtures.facts_of_files = lambda stack: {}
 fixtures.facts_of = lambda stack: {"image_tags": {"lb1": "mine:latest"}, "images": {"lb1": os.environ["IMAGE_ID"]}}
 fixtures.make_stack = lambda settings, *_: SimpleNamespace(timeline=Timeline())
 """

@@ -63,6 +63,10 @@ class Balancer:
     def backends(self) -> Mapping[str, str]:
         return self.page.states()
 
+    def unchecked(self) -> frozenset[str]:
+        """Servers whose first check has not ended: haproxy begins with all of them UP."""
+        return frozenset(server for server, check in self.page.checks().items() if check == "INI")
+
     def servers_of(self, broker: Node, port: int | None = None) -> frozenset[str]:
         """ "backend/server" of each server at the broker's address, with ``port`` at that port only, whatever it is called.
 

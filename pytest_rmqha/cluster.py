@@ -263,11 +263,13 @@ class Cluster:
             return await_match(ask, matches, what=what, within=within, **how)
 
     def at_once(self, verb: Callable[[Node], object], nodes: Sequence[Node] | None = None) -> None:
-        """Do the same to several nodes at the same moment, one thread each; the first error is raised afterwards."""
+        """Do the same to several nodes (none named: to all) at the same moment, one thread each; the first error is raised
+        afterwards.
+        """
         from concurrent.futures import ThreadPoolExecutor
 
         with ThreadPoolExecutor(max_workers=max(1, len(self.nodes))) as pool:
-            for done in [pool.submit(verb, node) for node in (nodes or self.nodes)]:
+            for done in [pool.submit(verb, node) for node in (self.nodes if nodes is None else nodes)]:
                 done.result()
 
 

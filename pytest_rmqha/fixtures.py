@@ -37,6 +37,7 @@ from pytest_rmqha.topology_reader import from_compose
 from pytest_rmqha.vip import Vip
 
 STAGE: pytest.StashKey[Stage] = pytest.StashKey()
+MOST_REBUILDS = 2
 STACK: pytest.StashKey[Stack] = pytest.StashKey()
 
 
@@ -114,6 +115,11 @@ def rmq_timeline(rmq_stack: Stack) -> Timeline:
 
 def _make_ready(stack: Stack, marks: Marks) -> None:
     """A new cluster where the scenario asks for one or the old one can't be healed, and the variant that it asks for."""
+    if stack.failed_rebuilds >= MOST_REBUILDS:
+        pytest.exit(
+            f"the stack could not be built anew {MOST_REBUILDS} times in a row: nothing more can be judged",
+            returncode=pytest.ExitCode.TESTS_FAILED,
+        )
     if stack.worn or (marks.fresh_cluster and stack.leases):
         stack.rebuild(marks.variant)
     else:

@@ -100,6 +100,8 @@ class SteadyState:
         blind = sorted(server for server, state in states.items() if state == NO_CHECK)
         down = sorted(server for server, state in states.items() if state not in ("UP", NO_CHECK))
         found = [f"{balancer} has {', '.join(down)} not UP"] if down else []
+        if unchecked := balancer.unchecked():
+            found.append(f"{balancer} has not looked at {', '.join(sorted(unchecked))} yet")
         return found + ([f"{balancer} never looks at {', '.join(blind)} (not checked)"] if blind else [])
 
 

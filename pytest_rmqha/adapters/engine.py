@@ -61,7 +61,9 @@ class Engine:
         """The container of a compose service, dead ones included."""
         if service not in self._by_service:
             found = self.client.containers.list(
-                all=True, filters={"label": [f"{RUN_LABEL}={self.run}", f"com.docker.compose.service={service}"]}
+                all=True,
+                ignore_removed=True,
+                filters={"label": [f"{RUN_LABEL}={self.run}", f"com.docker.compose.service={service}"]},
             )
             if len(found) != 1:
                 raise ToolFailed(f"expected one container of service {service!r} in run {self.run}, found {len(found)}")
@@ -202,11 +204,11 @@ class Engine:
 
     def image_digests(self) -> Mapping[str, str]:
         """service -> image id, of every container of the run."""
-        found = self.client.containers.list(all=True, filters={"label": f"{RUN_LABEL}={self.run}"})
+        found = self.client.containers.list(all=True, ignore_removed=True, filters={"label": f"{RUN_LABEL}={self.run}"})
         return {str(c.labels.get("com.docker.compose.service", c.name)): str(c.attrs["Image"]) for c in found}
 
     def services(self) -> tuple[str, ...]:
-        found = self.client.containers.list(all=True, filters={"label": f"{RUN_LABEL}={self.run}"})
+        found = self.client.containers.list(all=True, ignore_removed=True, filters={"label": f"{RUN_LABEL}={self.run}"})
         return tuple(
             sorted(c.labels["com.docker.compose.service"] for c in found if "com.docker.compose.service" in c.labels)
         )

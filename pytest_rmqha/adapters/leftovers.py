@@ -90,7 +90,7 @@ def found() -> list[LeftRun]:
     things: dict[str, list[Any]] = {}
     labels: dict[str, dict[str, str]] = {}
     for thing in [
-        *client.containers.list(all=True, filters=only),
+        *client.containers.list(all=True, ignore_removed=True, filters=only),
         *client.networks.list(filters=only),
         *client.volumes.list(filters=only),
     ]:

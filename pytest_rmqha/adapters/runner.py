@@ -220,7 +220,7 @@ class Runner:
         only: dict[str, Any] = {"label": f"{own_container.RUNNER_LABEL}={self.job.name}"}
         try:
             found = [
-                *self.client.containers.list(all=True, filters=only),
+                *self.client.containers.list(all=True, ignore_removed=True, filters=only),
                 *self.client.networks.list(filters=only),
             ]
             ours = {str((one.attrs.get("Labels") or getattr(one, "labels", {}))[RUN_LABEL]) for one in found}

@@ -67,6 +67,7 @@ class Stack:
     variant: str | None = None
     leases: int = 0
     worn: bool = False
+    failed_rebuilds: int = 0
     on_load: Callable[[float, int, int], None] = lambda _at, _confirmed, _delivered: None
 
     def __post_init__(self) -> None:
@@ -220,12 +221,13 @@ class Stack:
         """The same run's stack from nothing: a new cluster, new volumes."""
         self.timeline.add("note", "stack", "taken down to be built anew")
         self.worn = True
+        self.failed_rebuilds += 1
         self.down()
         self.engine.forget()
         self.variant = variant
         self.config_files = self.files_of_members()
         self.up()
-        self.leases, self.worn = 0, False
+        self.leases, self.worn, self.failed_rebuilds = 0, False, 0
 
     def refuse_clash(self) -> None:
         """UserInputError when somebody else has the subnet; nothing of this run is on the engine yet."""
@@ -284,8 +286,10 @@ class Stack:
         own_container.leave(self.engine)
 
     def down(self) -> None:
-        self.disconnect()
-        self.project.down()
+        try:
+            self.disconnect()
+        finally:
+            self.project.down()
 
     @contextmanager
     def _timed(self, label: str) -> Iterator[None]:

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 def image_tags(engine: Engine) -> Mapping[str, str]:
     """service -> tag, of every container of the run; those of our own images end with a digest of what they are built from."""
     try:
-        found = engine.client.containers.list(all=True, filters={"label": f"{RUN_LABEL}={engine.run}"})
+        found = engine.client.containers.list(
+            all=True, ignore_removed=True, filters={"label": f"{RUN_LABEL}={engine.run}"}
+        )
     except TROUBLE as error:
         raise ToolFailed(f"the containers of run {engine.run} can't be listed: {error}") from error
     return {str(c.labels.get("com.docker.compose.service", c.name)): str(c.attrs["Config"]["Image"]) for c in found}

@@ -47,6 +47,7 @@ def stopped_whole(cluster: Cluster, *, stop: Sequence[Node], start: Sequence[Nod
         within=seconds(10),
         gone_within=seconds(180),
         targets=tuple(n.service for n in cluster.nodes),
+        undone=lambda: all(n.state() == "running" for n in cluster.nodes),
     )
 
 
@@ -61,4 +62,5 @@ def killed_whole(cluster: Cluster) -> Fault:
         within=seconds(10),
         gone_within=seconds(180),
         targets=tuple(n.service for n in cluster.nodes),
+        undone=lambda: all(n.state() == "running" for n in cluster.nodes),
     )

@@ -68,6 +68,7 @@ def _compound(
         within=max(fault.within for fault in faults),
         gone_within=gone_within(fault.gone_within for fault in faults),
         targets=tuple(dict.fromkeys(target for fault in faults for target in fault.targets)),
+        undone=lambda: all(fault.undone() for fault in faults),
     )
 
 

@@ -62,6 +62,7 @@ def left_by_reset(cluster: Cluster, links: Links, node: Node, *, through: Node) 
         within=seconds(15),
         gone_within=seconds(60),
         targets=(node.service,),
+        undone=lambda: all(link.is_clear() for link in around) and not is_forgotten(),
     )
 
 
@@ -146,6 +147,7 @@ def another_cookie(cluster: Cluster, node: Node) -> Fault:
         within=seconds(40),
         gone_within=seconds(60),
         targets=(node.service,),
+        undone=lambda: not is_exchanged() and node.state() == "running",
     )
 
 

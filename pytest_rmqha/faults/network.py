@@ -131,6 +131,7 @@ def slowed(cluster: Cluster, links: tuple[Link, ...], *, milliseconds: int) -> F
         within=seconds(15),
         gone_within=seconds(60),
         targets=tuple(str(link) for link in links),
+        undone=lambda: all(link.is_clear() for link in links),
     )
 
 
@@ -145,6 +146,7 @@ def narrowed(cluster: Cluster, links: tuple[Link, ...], *, kilobytes_per_second:
         within=seconds(10),
         gone_within=seconds(60),
         targets=tuple(str(link) for link in links),
+        undone=lambda: all(link.is_clear() for link in links),
     )
 
 
@@ -171,6 +173,7 @@ def packets_dropped(
         within=seconds(15),
         gone_within=seconds(60),
         targets=(member,),
+        undone=lambda: drops.dropped() is None,
     )
 
 

@@ -11,12 +11,12 @@ from pytest_rmqha.waiting import seconds
 
 
 def _serves(balancer: Balancer) -> bool:
-    """Both programs run and haproxy has every backend UP."""
+    """Both programs run and haproxy has looked at every server and has it UP."""
     try:
-        states = balancer.backends()
+        states, unchecked = balancer.backends(), balancer.unchecked()
     except HarnessError:
         return False
-    return bool(states) and set(states.values()) == {"UP"} and balancer.runs("keepalived")
+    return bool(states) and set(states.values()) == {"UP"} and not unchecked and balancer.runs("keepalived")
 
 
 def _whole(balancer: Balancer, vip: Vip) -> bool:

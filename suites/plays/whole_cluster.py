@@ -6,6 +6,7 @@ Beside the load lie parked messages in queues that nobody consumes, so that what
 from __future__ import annotations
 
 import base64
+import dataclasses
 import re
 from dataclasses import dataclass
 
@@ -81,16 +82,8 @@ def the_first_stopped_starts_and_the_last_one_joins_in_time(stage: Stage) -> See
         finally:
             start_in_order((c, b))
 
-    fault = Fault(
-        title="whole cluster stopped in the order 123, first 1 started alone, then 3 and 2",
-        inject=whole_stop.inject,
-        heal=start_the_first_alone,
-        in_effect=whole_stop.in_effect,
-        is_gone=whole_stop.is_gone,
-        within=whole_stop.within,
-        gone_within=whole_stop.gone_within,
-        targets=whole_stop.targets,
-    )
+    title = "whole cluster stopped in the order 123, first 1 started alone, then 3 and 2"
+    fault = dataclasses.replace(whole_stop, title=title, heal=start_the_first_alone)
     workload, _, left, whole = _through(stage, fault)
     return Seen(workload.history, left, whole, lonely=lonely[0])
 

@@ -186,3 +186,11 @@ def test_an_engine_that_fails_is_not_gone(world: World, monkeypatch: pytest.Monk
     monkeypatch.setattr(world.containers, "state", fail)
 
     assert not vip.killed(world.balancers[0], world.vip).is_gone()
+
+
+def test_a_haproxy_that_has_not_looked_yet_is_not_back(world: World) -> None:
+    """It begins with every server UP: 0.8 s of it were seen while all brokers were dead."""
+    world.pages["lb1"].check = "INI"
+
+    for fault_of in OF_A_BALANCER:
+        assert not fault_of(world.balancers[0], world.vip).is_gone()

@@ -114,6 +114,14 @@ def test_at_once_is_at_the_same_time_and_raises_afterwards(world: World) -> None
     assert sorted(did) == ["rmq2", "rmq3"]
 
 
+def test_at_once_with_nobody_is_nobody(world: World) -> None:
+    did: list[str] = []
+
+    world.cluster.at_once(lambda node: did.append(node.service), [])
+
+    assert did == []
+
+
 # a new leader
 
 

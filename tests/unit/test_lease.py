@@ -408,3 +408,52 @@ def test_a_stack_left_not_whole_is_worn_and_one_left_whole_is_not(world: World, 
     with contextlib.suppress(InvariantNotUpheld), leased(stack):
         world.holders.clear()
     assert (stack.leases, stack.worn) == (2, True)
+
+
+def test_a_vhost_that_is_deleted_at_the_second_try_costs_nothing(
+    world: World, stack: FakeStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fails(world, monkeypatch, times=1)
+
+    with leased(stack):
+        pass
+
+    assert not stack.worn
+
+
+def test_a_vhost_that_stays_leaves_a_worn_stack(
+    world: World, stack: FakeStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fails(world, monkeypatch, times=3)
+
+    with pytest.raises(ToolFailed, match="delete"), leased(stack):
+        pass
+
+    assert stack.worn
+
+
+def test_a_vhost_that_stays_behind_a_red_scenario_leaves_a_worn_stack(
+    world: World, stack: FakeStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fails(world, monkeypatch, times=3)
+
+    with pytest.raises(ValueError, match="own"), leased(stack):
+        raise ValueError("own")
+
+    assert stack.worn
+
+
+def fails(world: World, monkeypatch: pytest.MonkeyPatch, times: int) -> None:
+    """The first deletions of a vhost, at whichever node."""
+    left = [None] * times
+
+    for api in world.apis:
+        delete = api.delete_vhost
+
+        def tries(vhost: str, delete: Callable[[str], None] = delete) -> None:
+            if left:
+                left.pop()
+                raise ToolFailed("delete")
+            delete(vhost)
+
+        monkeypatch.setattr(api, "delete_vhost", tries)

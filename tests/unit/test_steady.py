@@ -243,3 +243,9 @@ def test_a_dead_keepalived_on_the_balancer_without_the_vip_is_not_whole(world: W
     world.stopped.add(("lb2", "keepalived"))
 
     assert steady.problems() == ["keepalived does not run on lb2"]
+
+
+def test_servers_that_haproxy_has_not_looked_at(world: World, steady: SteadyState) -> None:
+    world.pages["lb2"].check = "INI"
+
+    assert steady.problems() == ["lb2 has not looked at amqp/rmq1, amqp/rmq2 yet"]

@@ -1,0 +1,50 @@
+"""A stack that can't be built anew ends the session, and is taken down whatever else fails."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from pytest_rmqha.adapters.stack import Stack
+from pytest_rmqha.errors import StackNotUp
+from pytest_rmqha.fixtures import MOST_REBUILDS, _make_ready
+
+
+class Unbuildable:
+    """As much of a stack as is asked for before a scenario; it never comes up again."""
+
+    def __init__(self) -> None:
+        self.worn, self.leases, self.failed_rebuilds, self.tried = True, 1, 0, 0
+
+    def rebuild(self, _variant: str | None) -> None:
+        self.failed_rebuilds += 1
+        self.tried += 1
+        raise StackNotUp("no broker came up")
+
+
+def test_after_two_vain_rebuilds_nothing_more_is_judged() -> None:
+    stack, marks = Unbuildable(), SimpleNamespace(fresh_cluster=False, variant=None)
+    for _ in range(MOST_REBUILDS):
+        with pytest.raises(StackNotUp):
+            _make_ready(cast(Any, stack), cast(Any, marks))
+
+    with pytest.raises(pytest.exit.Exception, match="could not be built anew 2 times in a row") as ended:
+        _make_ready(cast(Any, stack), cast(Any, marks))
+
+    assert (stack.tried, ended.value.returncode) == (2, pytest.ExitCode.TESTS_FAILED)
+
+
+def test_an_interrupt_while_it_disconnects_takes_it_down_all_the_same() -> None:
+    did: list[str] = []
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    stack = SimpleNamespace(disconnect=interrupted, project=SimpleNamespace(down=lambda: did.append("down")))
+
+    with pytest.raises(KeyboardInterrupt):
+        Stack.down(cast(Any, stack))
+
+    assert did == ["down"]

@@ -64,7 +64,8 @@ class Chaos:
         """The fault is in effect in the block, and gone after it.
 
         FaultNotInjected if it isn't seen in effect in time, NotHealed if it isn't seen gone. When the block fails (an
-        interrupt included) that error stays the one that is raised, and a NotHealed becomes a note on it.
+        interrupt included) that error stays the one that is raised, and a NotHealed becomes a note on it; only a failure of
+        ours gives way to a stack that does not come back.
         """
         self._active.append(fault)
         try:
@@ -74,6 +75,8 @@ class Chaos:
             try:
                 self.heal(fault)
             except (NotHealed, InvariantNotUpheld) as not_healed:
+                if isinstance(not_healed, InvariantNotUpheld) and isinstance(error, HarnessError):
+                    raise not_healed from error  # what the stack does not keep outweighs what we could not do
                 error.add_note(f"And the fault was not healed: {type(not_healed).__name__}: {not_healed}")
             raise
         self.heal(fault)

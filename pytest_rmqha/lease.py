@@ -103,15 +103,19 @@ class Stage:
             raise HarnessError("the load client is not connected: the stack never came up whole")
         access = Access(host or self.stack.front, LOAD_USER, self.stack.load_password, self.cluster.vhost)
 
-        def pending() -> int:
-            """Messages in the workload's queues, unacknowledged ones included; a queue that can't be asked counts as one."""
+        def pending(more: Sequence[str] = ()) -> int:
+            """Messages in the workload's queues and in ``more``, unacknowledged ones included. A queue that can't be asked
+            counts as one, but one of ``more`` that is not there holds nothing.
+            """
             total = 0
-            for queue in queues:
+            for queue in dict.fromkeys((*queues, *more)):
                 try:
                     waiting = self.cluster.replicas(queue).messages
                     total += 1 if waiting is None else waiting
-                except (HarnessError, KeyError):
+                except HarnessError:
                     total += 1
+                except KeyError:
+                    total += queue in queues
             return total
 
         workload = Workload(self.stack.wire, self.timeline, access, queues, pending=pending, **options)
@@ -200,7 +204,7 @@ def lease(
             else:
                 _leave(stack, stage, vhost)
         except Exception as left:
-            if isinstance(left, InvariantNotUpheld) and isinstance(error, HarnessError):
+            if isinstance(left, InvariantNotUpheld) and _is_ours(error):
                 raise left from error  # the worst wins: what the stack did not keep outweighs what we could not do
             error.add_note(f"And the stack was not whole afterwards: {type(left).__name__}: {left}")
         raise
@@ -212,6 +216,11 @@ def lease(
         with contextlib.suppress(Exception):
             stack.dump(name, "".join(traceback.format_exception(error)))
         raise
+
+
+def _is_ours(error: BaseException) -> bool:
+    """Neither something that was asserted nor what ends a test or the session."""
+    return isinstance(error, Exception) and not isinstance(error, AssertionError)
 
 
 def _make_vhost(stack: LeasedStack, vhost: str) -> None:
@@ -231,16 +240,7 @@ def _leave(stack: LeasedStack, stage: Stage, vhost: str) -> None:
     stack.worn = True
     try:
         stage.chaos.heal_all()
-        if stack.wire is not None:
-            stack.wire.ask("reset", within=30)
-        _await_steady(stack, stage)
-        stack.worn = False
-        if blind := stack.blind_watches():
-            raise HarnessError(f"nobody watched {', '.join(blind)}: what the timeline says of them is worth nothing")
-        if bad := stack.unexpected_logs(stage.started, stage.allowed_logs):
-            raise InvariantNotUpheld(
-                f"a member said what no fault of this scenario explains (rmq_allows_log excuses what it causes): {'; '.join(bad)}"
-            )
+        _look_at_everything(stack, stage)
     except BaseException:
         try:
             _delete(stack, vhost)
@@ -253,6 +253,46 @@ def _leave(stack: LeasedStack, stage: Stage, vhost: str) -> None:
         stack.worn = True
         raise
     stack.timeline.add("scenario.end", stage.name)
+
+
+def _look_at_everything(stack: LeasedStack, stage: Stage) -> None:
+    """No look hides another: what the stack did not keep is raised first, and everything else is a note on it."""
+    failures = _failures(lambda: _reset(stack), lambda: _await_steady(stack, stage))
+    stack.worn = bool(failures)
+    failures += _failures(lambda: _refuse_blind(stack), lambda: _audit_logs(stack, stage))
+    if failures:
+        worst = next((error for error in failures if isinstance(error, InvariantNotUpheld)), failures[0])
+        for error in failures:
+            if error is not worst:
+                worst.add_note(f"And: {type(error).__name__}: {error}")
+        raise worst
+
+
+def _failures(*looks: Callable[[], None]) -> list[Exception]:
+    found = []
+    for look in looks:
+        try:
+            look()
+        except Exception as error:
+            found.append(error)
+    return found
+
+
+def _reset(stack: LeasedStack) -> None:
+    if stack.wire is not None:
+        stack.wire.ask("reset", within=30)
+
+
+def _refuse_blind(stack: LeasedStack) -> None:
+    if blind := stack.blind_watches():
+        raise HarnessError(f"nobody watched {', '.join(blind)}: what the timeline says of them is worth nothing")
+
+
+def _audit_logs(stack: LeasedStack, stage: Stage) -> None:
+    if bad := stack.unexpected_logs(stage.started, stage.allowed_logs):
+        raise InvariantNotUpheld(
+            f"a member said what no fault of this scenario explains (rmq_allows_log excuses what it causes): {'; '.join(bad)}"
+        )
 
 
 def _delete(stack: LeasedStack, vhost: str) -> None:

@@ -26,7 +26,15 @@ from pytest_rmqha.markers import MARKERS, MARKS, read
 from pytest_rmqha.opening import configuration_folders, images_stated
 from pytest_rmqha.plays import plays_of
 from pytest_rmqha.runs import newest_first
-from pytest_rmqha.scenario_record import held_to_a_verdict, is_scenario, note_phase
+from pytest_rmqha.scenario_record import (
+    held_to_a_verdict,
+    is_red,
+    is_scenario,
+    left_by,
+    note_phase,
+    record_of,
+    refuse_unwatched,
+)
 from pytest_rmqha.session_report import (
     LEFT_OUT,
     PASSED,
@@ -228,15 +236,37 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
         return (yield)
 
 
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, object, object]:
+    """A scenario whose fixture skips has no verdict, in every report."""
+    try:
+        return (yield)
+    except pytest.skip.Exception as left:
+        if not is_scenario(item):
+            raise
+        raise left_by(left) from None
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """A scenario that is no plain function ran unwatched: that is no verdict, in every report."""
+    result = yield
+    if is_scenario(item):
+        refuse_unwatched(item)
+    return result
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     record = note_phase(item, call) if is_scenario(item) else None
     report = yield
-    if record is not None:
-        item.config.stash[RECORDS].append(record)
+    if record is not None or (is_scenario(item) and is_red(item)):
+        records = item.config.stash[RECORDS]
+        records[:] = [known for known in records if known.nodeid != item.nodeid] + [record or record_of(item)]
         running_manifest.note(item.config, [chosen.nodeid for chosen in item.config.stash[CHOSEN]])
+    if record is not None:
         item.config.hook.pytest_rmqha_scenario_ended(config=item.config, record=record)
     return report
 

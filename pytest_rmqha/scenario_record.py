@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from pytest_rmqha.checkers.verdict import Verdict, recording
+from pytest_rmqha.checkers.verdict import Outcome, Verdict, recording
 from pytest_rmqha.errors import NoVerdict
 from pytest_rmqha.markers import MARKS
-from pytest_rmqha.session_report import MEASURED, UNDECIDED, Measured, ScenarioRecord, classify, worst
+from pytest_rmqha.session_report import FAILED, MEASURED, PASSED, UNDECIDED, Measured, ScenarioRecord, classify, worst
 
 
 @dataclass
@@ -25,6 +25,8 @@ class Phases:
     held: bool = False
 
 
+OUTCOMES = {Outcome.BROKEN: FAILED, Outcome.UNDECIDED: UNDECIDED}
+"""A red verdict counts whether or not what it raised was caught."""
 PHASES: pytest.StashKey[Phases] = pytest.StashKey()
 
 
@@ -50,17 +52,33 @@ def held_to_a_verdict(item: pytest.Item) -> Iterator[None]:
         try:
             yield
         except (pytest.skip.Exception, pytest.xfail.Exception) as left:
-            raise NoVerdict(
-                f"the scenario left by {type(left).__name__.lower()} ({left}): what does not apply is left out before "
-                "it starts, with rmq_requires or rmq_profile"
-            ) from None
+            raise left_by(left) from None
         finally:
             phases.verdicts = tuple(line_of(verdict) for verdict in verdicts)
+            phases.outcomes += [OUTCOMES[verdict.outcome] for verdict in verdicts if verdict.outcome in OUTCOMES]
     if not phases.verdicts:
         raise NoVerdict(
             "the scenario asserts nothing: it recorded no verdict. End it with verify(history, <checkers>) "
             "or judge(<verdicts>), so that a green line means that something was seen to hold"
         )
+
+
+def left_by(left: BaseException) -> NoVerdict:
+    """Of a skip or an xfail."""
+    return NoVerdict(
+        f"the scenario left by {type(left).__name__.lower()} ({left}): what does not apply is left out before "
+        "it starts, with rmq_requires or rmq_profile"
+    )
+
+
+def refuse_unwatched(item: pytest.Item) -> None:
+    """NoVerdict for a test whose call did not go through ``held_to_a_verdict``."""
+    if not item.stash.setdefault(PHASES, Phases()).held:
+        raise NoVerdict("nobody watched this test for a verdict: write it as a plain function")
+
+
+def is_red(item: pytest.Item) -> bool:
+    return worst(item.stash[PHASES].outcomes) != PASSED
 
 
 def note_phase(item: pytest.Item, call: pytest.CallInfo[None]) -> ScenarioRecord | None:
@@ -69,16 +87,20 @@ def note_phase(item: pytest.Item, call: pytest.CallInfo[None]) -> ScenarioRecord
     error = call.excinfo.value if call.excinfo else None
     phases.outcomes.append(classify(error))
     phases.seconds += call.duration
-    if call.when == "call" and error is None and not phases.held:
-        phases.outcomes.append(UNDECIDED)
-        phases.error = "NoVerdict: nobody watched this test for a verdict: write it as a plain function"
     if error is not None and not phases.error:
         first = (str(error).strip().splitlines() or [""])[0]
         phases.error = f"{type(error).__name__}: {first[:300]}"
-    if call.when != "teardown":
-        return None
+    if call.when == "teardown":
+        item.user_properties += properties(found := record_of(item))
+        return found
+    return None
+
+
+def record_of(item: pytest.Item) -> ScenarioRecord:
+    """What the phases so far have come to. A red one stands from then on: a session may end before its teardown is over."""
+    phases = item.stash[PHASES]
     marks = item.stash[MARKS]
-    record = ScenarioRecord(
+    return ScenarioRecord(
         ids=marks.ids,
         nodeid=item.nodeid,
         kind=marks.kind,
@@ -88,8 +110,6 @@ def note_phase(item: pytest.Item, call: pytest.CallInfo[None]) -> ScenarioRecord
         verdicts=phases.verdicts,
         error=phases.error,
     )
-    item.user_properties += properties(record)
-    return record
 
 
 def properties(record: ScenarioRecord) -> list[tuple[str, object]]:

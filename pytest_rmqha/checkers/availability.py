@@ -78,6 +78,9 @@ def new_connections_are_served_within(budget: Budget) -> Checker:
 
     def check(history: History) -> Verdict:
         good = sum(connect.ok for connect in history.connects)
+        if history.connects_unwritten:
+            reason = f"{history.connects_unwritten} tries to connect were too many to be kept: what came of them is not known"
+            return Verdict(Outcome.UNDECIDED, name, reason)
         if not history.connects:
             return Verdict(Outcome.UNDECIDED, name, "nothing happened: no connection was tried")
         if not good:
@@ -100,8 +103,13 @@ def quiet_clients_are_served_within(budget: Budget) -> Checker:
 
     def check(history: History) -> Verdict:
         theirs = tuple(connect for connect in history.connects if connect.role in QUIET_CLIENTS)
-        if not any(connect.role == PROBER for connect in theirs):
+        tries = sorted((connect for connect in theirs if connect.role == PROBER), key=lambda connect: connect.at)
+        if not tries:
             return Verdict(Outcome.UNDECIDED, name, "nothing happened: no prober was there")
+        began, ended = [t.at for t in tries[1:]] + [history.window[1]], [_end(t) for t in tries]
+        silent = max(later - earlier for earlier, later in zip(ended, began, strict=True))
+        if silent > budget.seconds:
+            return Verdict(Outcome.UNDECIDED, name, f"the prober tried nothing for {silent:.1f} s, budget {budget}")
         return dataclasses.replace(of_all(dataclasses.replace(history, connects=theirs)), checker=name)
 
     return _named(check, name)

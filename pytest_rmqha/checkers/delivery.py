@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pytest_rmqha.checkers.verdict import Outcome, Verdict, runs
 from pytest_rmqha.client.ledger import Bitmap
-from pytest_rmqha.workload.history import History, Stream
+from pytest_rmqha.workload.history import History
 
 LOSS = "nothing_confirmed_is_lost"
 PHANTOM = "nothing_comes_from_nowhere"
@@ -26,7 +26,7 @@ def nothing_confirmed_is_lost(history: History) -> Verdict:
     lost = 0
     evidence = []
     for stream in history.streams:
-        missing = _lost(history, stream)
+        missing = stream.lost
         if count := missing.count():
             lost += count
             of = stream.confirmed.count()
@@ -76,11 +76,6 @@ def repeats_say_so(history: History) -> Verdict:
         return Verdict(Outcome.BROKEN, REPEAT, reason, evidence, unflagged, 0)
     said = f"each of {repeated} repeated messages said so" if repeated else "no message came more than once"
     return Verdict(Outcome.HELD, REPEAT, f"{said}, of {delivered} delivered", (), 0, 0)
-
-
-def _lost(history: History, stream: Stream) -> Bitmap:
-    late = history.late.get(stream.name)
-    return stream.lost if late is None else stream.lost - late
 
 
 def _rest(history: History) -> str:

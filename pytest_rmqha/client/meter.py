@@ -10,7 +10,7 @@ from typing import Any
 
 GAP = 0.25
 BUCKET = 0.2
-MOST_CONNECTS = 5000
+MOST_CONNECTS, MOST_OF_ALL = 5000, 50_000
 MOST_GAPS = 20_000
 LONGEST = (1 << 31) - 1
 
@@ -71,6 +71,8 @@ class Meter:
         self.rates: dict[str, Counter[int]] = {"publish": Counter(), "deliver": Counter()}
         self.latencies = {"publish": Latencies(), "deliver": Latencies()}
         self.connects: list[dict[str, Any]] = []
+        self.unwritten = 0
+        self._tries: Counter[str] = Counter()
         self.started: float | None = None
         self.ended: float | None = None
 
@@ -113,10 +115,13 @@ class Meter:
 
     def connected(self, role: str, at: float, ok: bool, error: str, peer: str) -> None:
         with self._lock:
-            if len(self.connects) < MOST_CONNECTS:
+            self._tries[role] += 1
+            if self._tries[role] <= MOST_CONNECTS and len(self.connects) < MOST_OF_ALL:
                 self.connects.append(
                     {"role": role, "at": at, "seconds": time.monotonic() - at, "ok": ok, "error": error, "peer": peer}
                 )
+            else:
+                self.unwritten += 1
 
     def dump(self) -> dict[str, Any]:
         with self._lock:
@@ -124,6 +129,7 @@ class Meter:
             return {
                 "gaps": [list(g) for g in self.gaps],
                 "connects": list(self.connects),
+                "connects_unwritten": self.unwritten,
                 "rates": {k: [[round(b * BUCKET, 3), n] for b, n in sorted(c.items())] for k, c in self.rates.items()},
                 "latencies": {kind: found.dump() for kind, found in self.latencies.items()},
                 "window": [

@@ -126,6 +126,7 @@ class Publisher(threading.Thread):
     def _one_connection(self) -> bool:
         began = time.monotonic()
         self._channel, self._tag = None, 0
+        self._blocked = False  # a new connection is told anew, and the alarm may have gone with the old one
         opened = threading.Event()
 
         def failed(connection: Any, error: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -217,11 +218,16 @@ class Session:
         missing = self._missing()
         if not missing:
             self.meter.settle("deliver")
-        return {"missing": missing}
+        consumed = {c.queue for c in self.roles.values() if isinstance(c, Consumer) and c.is_alive()}
+        return {"missing": sum(missing.values()), "queues": sorted(consumed & missing.keys())}
 
-    def _missing(self) -> int:
+    def _missing(self) -> dict[str, int]:
+        """queue -> messages that were confirmed and have not arrived."""
         with self.lock:
-            return sum((s.confirmed - s.delivered - s.late).count() for s in self.ledger.streams.values())
+            found: Counter[str] = Counter()
+            for stream in self.ledger.streams.values():
+                found[stream.queue] += (stream.confirmed - stream.delivered - stream.late).count()
+        return dict(+found)
 
     def _get(self, r: dict[str, Any]) -> Answer:
         """basic.get until the queue is empty or ``limit`` is reached; each is ledgered as *late*, then acked."""

@@ -34,6 +34,7 @@ class Stream:
     delivered: Bitmap = field(default_factory=Bitmap)
     repeated: Bitmap = field(default_factory=Bitmap)
     republished: Bitmap = field(default_factory=Bitmap)
+    late: Bitmap = field(default_factory=Bitmap)
     unflagged: Sample = Sample()
     out_of_order: Sample = Sample()
 
@@ -44,7 +45,8 @@ class Stream:
 
     @property
     def lost(self) -> Bitmap:
-        return self.confirmed - self.delivered
+        """Confirmed, and neither delivered nor found *late* by a sweep of the queue."""
+        return self.confirmed - self.delivered - self.late
 
     @property
     def recovered(self) -> Bitmap:
@@ -61,6 +63,7 @@ class Stream:
             dump["queue"],
             int(dump["attempted"]),
             **maps,
+            late=Bitmap.from_text(dump["late"]) if dump.get("late") else Bitmap(),
             unflagged=Sample.of(dump["unflagged"]),
             out_of_order=Sample.of(dump["out_of_order"]),
         )
@@ -99,7 +102,7 @@ class Connect:
 
 @dataclass(frozen=True)
 class History:
-    """Immutable. ``rates``: kind -> (bucket start, count) by 0.2 s.
+    """Immutable. ``rates``: kind -> (bucket start, count) by 0.2 s. ``connects_unwritten``: tries beyond what is kept.
 
     ``latencies``: kind -> (second in which the wait ended, ((µs, count), …)); µs are at most 3.2 % off. A message that
     was never answered, or never arrived, has none.
@@ -109,9 +112,9 @@ class History:
     unexpected: Sample = Sample()
     gaps: tuple[Gap, ...] = ()
     connects: tuple[Connect, ...] = ()
+    connects_unwritten: int = 0
     rates: Mapping[str, tuple[tuple[float, int], ...]] = field(default_factory=dict)
     window: tuple[float, float] = (0.0, 0.0)
-    late: Mapping[str, Bitmap] = field(default_factory=dict)
     latencies: Mapping[str, tuple[tuple[int, tuple[tuple[int, int], ...]], ...]] = field(default_factory=dict)
 
     @staticmethod
@@ -121,9 +124,9 @@ class History:
             unexpected=Sample.of(dump["unexpected"]),
             gaps=tuple(Gap(*g) for g in dump["gaps"]),
             connects=tuple(Connect(**c) for c in dump["connects"]),
+            connects_unwritten=int(dump.get("connects_unwritten", 0)),
             rates={kind: tuple((float(b), int(n)) for b, n in buckets) for kind, buckets in dump["rates"].items()},
             window=(float(dump["window"][0]), float(dump["window"][1])),
-            late={s["name"]: Bitmap.from_text(s["late"]) for s in dump["streams"] if s.get("late")},
             latencies={
                 kind: tuple((int(second), tuple((int(us), int(n)) for us, n in steps)) for second, steps in found)
                 for kind, found in dump.get("latencies", {}).items()

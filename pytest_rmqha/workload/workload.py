@@ -40,6 +40,8 @@ class Access:
 class Workload:
     """``queues``: names of declared queues, one publisher and one consumer each. ``rate`` in messages per second and queue.
 
+    ``pending(more)``: messages that wait in the queues, and in ``more``, which are consumed beside the load.
+
     A publisher connects anew when its oldest confirm is ``patience`` seconds late (None: as the client has it, 8 s).
 
     ``running()`` refuses to begin without a first confirm and a first delivery on each queue, and to end without progress
@@ -54,7 +56,7 @@ class Workload:
     quiet_clients: bool = True
     window: int = 500
     patience: float | None = None
-    pending: Callable[[], int] = lambda: 0
+    pending: Callable[[Sequence[str]], int] = lambda _more: 0
     _history: History | None = None
     _prepared: bool = False
     _was_served: bool = False
@@ -125,8 +127,7 @@ class Workload:
 
     def progress(self) -> Counters:
         """stream -> (confirmed, delivered) so far."""
-        answer = self.wire.ask("progress", within=10)
-        return {name: (int(s["confirmed"]), int(s["delivered"])) for name, s in answer["streams"].items()}
+        return _counters(self.wire.ask("progress", within=10)["streams"])
 
     def await_progress(self, *, within: Budget, deliveries: bool = True, streams: Sequence[str] | None = None) -> None:
         """Wait until each stream has new confirms (and deliveries) since now.
@@ -134,7 +135,8 @@ class Workload:
         In vain: InvariantNotUpheld when a load that was served before tries and gets no confirm, for then the stack does
         not serve its clients within the budget; NoProgress (no verdict) when it is the load itself that stands still.
         """
-        before = self.progress()
+        at_first = self.wire.ask("progress", within=10)["streams"]
+        before = _counters(at_first)
         wanted = streams or [self.stream_of(q) for q in self.queues]
 
         def idle() -> list[str]:
@@ -160,21 +162,27 @@ class Workload:
                     error=NoProgress,
                 )
         except NoProgress as stalled:
-            refused = self._not_served(wanted, before) if self._was_served else []
+            refused = self._not_served(wanted, at_first) if self._was_served else []
             if refused:
                 raise InvariantNotUpheld(f"clients are not served: {'; '.join(refused)}; {stalled}") from stalled
             raise
 
-    def _not_served(self, wanted: Sequence[str], before: Counters) -> list[str]:
-        """Who tries in vain: publishers without a new confirm, their messages unanswered or no connection; consumers without one."""
+    def _not_served(self, wanted: Sequence[str], before: Mapping[str, Mapping[str, Any]]) -> list[str]:
+        """Who tries in vain: publishers without a new confirm, their messages unanswered or refused, or without a connection;
+        consumers without one. ``before``: what each stream told at first.
+        """
         answer = self.wire.ask("progress", within=10)
         found = []
         for name, s in answer["streams"].items():
-            is_served = int(s["confirmed"]) > before.get(name, (0, 0))[0]
+            was = before.get(name, {})
+            is_served = int(s["confirmed"]) > int(was.get("confirmed", 0))
+            refused = sum(int(s.get(how, 0)) - int(was.get(how, 0)) for how in ("nacked", "returned"))
             if name not in wanted or is_served or not s["alive"]:  # one that ended by itself is ours
                 continue
             if not s["connected"]:
                 found.append(f"{name} gets no connection")
+            elif refused > 0:
+                found.append(f"{name} had {refused} messages refused and none confirmed")
             elif int(s["waiting"]) > 0:
                 found.append(f"{name} has {s['waiting']} messages without an answer")
         consumers = {f"c.{queue}" for queue in self.queues}
@@ -249,9 +257,11 @@ class Workload:
             return
 
         def held() -> int:
-            if self.pending() == 0:
+            nonlocal answer
+            if self.pending(answer.get("queues", ())) == 0:
                 return 0
-            return int(self.wire.ask("drain", within=30, quiet=0.5, **{"for": 10.0})["missing"])
+            answer = self.wire.ask("drain", within=30, quiet=0.5, **{"for": 10.0})
+            return int(answer["missing"])
 
         with self.timeline.waiting("messages that a dead session holds"), contextlib.suppress(BudgetSpent):
             await_match(held, lambda n: n == 0, what="messages that a dead session holds", within=LATE, every=0.5)
@@ -266,6 +276,10 @@ class Workload:
             self._drain(settle)
         self.wire.ask("stop", role="*", within=30)
         return History.from_dump(self.wire.ask("dump", within=60)["dump"])
+
+
+def _counters(streams: Mapping[str, Mapping[str, Any]]) -> Counters:
+    return {name: (int(s["confirmed"]), int(s["delivered"])) for name, s in streams.items()}
 
 
 class NoProgress(NoVerdict):

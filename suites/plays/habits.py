@@ -109,8 +109,8 @@ def _begin(workload: Workload, victim: Node) -> None:
 def _left(workload: Workload) -> int:
     """Statistics lag by some seconds: what still waits once they have had the time to say that nothing does."""
     with contextlib.suppress(BudgetSpent):
-        await_match(workload.pending, lambda n: n == 0, what="every queue empty", within=seconds(15))
-    return workload.pending()
+        await_match(lambda: workload.pending(()), lambda n: n == 0, what="every queue empty", within=seconds(15))
+    return workload.pending(())
 
 
 def _count(workload: Workload, stream: str, what: str) -> int:

@@ -44,6 +44,31 @@ def test_a_run_that_ends_in_its_first_scenario_has_a_manifest(
     assert [name.partition("::")[2] for name in found["not_reached"]] == ["test_one", "test_two"]
 
 
+@pytest.mark.parametrize("ends", ["raise KeyboardInterrupt", "import os; os.kill(os.getpid(), 9)"])
+def test_a_red_verdict_stands_when_the_session_ends_in_its_teardown(
+    session: Session, pytester: pytest.Pytester, ends: str
+) -> None:
+    """The last test's teardown is the stack's, too, and takes seconds: a run that resumes this one must not try it again."""
+    fixture = f"""
+        @pytest.fixture
+        def stack():
+            yield
+            {ends}
+
+        @pytest.mark.rmq_scenario("N1")
+        def test_one(stack): broken()
+
+        @pytest.mark.rmq_scenario("N2")
+        def test_two(): holds()
+        """
+
+    session(fixture)
+
+    found = manifest(pytester)
+    assert [(s["nodeid"].partition("::")[2], s["outcome"]) for s in found["scenarios"]] == [("test_one", "failed")]
+    assert [name.partition("::")[2] for name in found["not_reached"]] == ["test_two"]
+
+
 def test_a_run_that_is_killed_in_its_first_scenario_has_a_manifest(session: Session, pytester: pytest.Pytester) -> None:
     session(TWO.format(body="import os; os.kill(os.getpid(), 9)"))
     found = manifest(pytester)

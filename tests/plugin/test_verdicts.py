@@ -29,12 +29,31 @@ def test_a_scenario_without_a_verdict_is_red(session: Session, body: str, messag
     result.stdout.fnmatch_lines(["N1   NO VERDICT: undecided*", "1 Node failure*0 passed, 0 failed, 1 undecided"])
 
 
-def test_a_scenario_that_nobody_could_watch_is_red(session: Session) -> None:
+def test_a_scenario_that_nobody_could_watch_is_red(session: Session, pytester: pytest.Pytester) -> None:
     result = session(
-        'import unittest as u\n@pytest.mark.rmq_scenario("N1")\nclass TestIt(u.TestCase):\n    def test_it(self): pass'
+        'import unittest as u\n@pytest.mark.rmq_scenario("N1")\nclass TestIt(u.TestCase):\n    def test_it(self): pass',
+        "--junitxml=junit.xml",
     )
     assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert 'failures="1"' in (pytester.path / "junit.xml").read_text(), "every report says what the verdict is"
     result.stdout.fnmatch_lines(["N1   NO VERDICT: undecided*"])
+
+
+@pytest.mark.parametrize("caught", ["broken()", "judge(Verdict(Outcome.UNDECIDED, 'x', 'nothing happened', ()))"])
+def test_a_red_verdict_that_somebody_catches_is_red(session: Session, caught: str) -> None:
+    result = session(
+        f"""
+        @pytest.mark.rmq_scenario("N1")
+        def test_it():
+            holds()
+            try:
+                {caught}
+            except BaseException:
+                pass
+        """
+    )
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["N1   FAILED*" if caught == "broken()" else "N1   NO VERDICT: undecided*"])
 
 
 def test_a_fixture_that_skips_leaves_the_run_red(session: Session) -> None:
@@ -48,7 +67,8 @@ def test_a_fixture_that_skips_leaves_the_run_red(session: Session) -> None:
         """
     )
     assert result.ret == pytest.ExitCode.TESTS_FAILED
-    result.stdout.fnmatch_lines(["N1   NO VERDICT: skipped by the test itself*"])
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["N1   NO VERDICT: undecided*"])
 
 
 def test_the_stack_and_the_harness_are_told_apart(session: Session) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import pytest
@@ -209,7 +210,7 @@ def test_quiet_clients_are_judged_without_those_that_a_scenario_pins_to_a_broker
     def told(*tries: Connect) -> Verdict:
         return quiet_clients_are_served_within(seconds(5))(history(connects=tries))
 
-    prober = [Connect("prober", at, 0.1, True, "", "rmq1") for at in (1.0, 20.0)]
+    prober = [Connect("prober", at, 0.1, True, "", "rmq1") for at in range(1, 60, 4)]
     pinned = Connect("pinned", 2.0, 1.0, False, "refused"), Connect("pinned", 40.0, 0.1, True, "", "rmq2")
     idle = Connect("idle", 2.0, 1.0, False, "refused"), Connect("idle", 10.0, 0.1, True, "", "rmq2")
 
@@ -217,3 +218,19 @@ def test_quiet_clients_are_judged_without_those_that_a_scenario_pins_to_a_broker
     assert told(*prober, *idle).outcome is Outcome.BROKEN
     assert told(*prober, *idle).reason.startswith("a new connection waited 8.1 s, budget 5 s")
     assert told(*pinned, *idle).reason == "nothing happened: no prober was there"
+
+
+def test_a_prober_that_stopped_trying_saw_nothing() -> None:
+    tries = tuple(Connect("prober", at, 0.1, True, "", "rmq1") for at in range(1, 50, 4))
+    verdict = quiet_clients_are_served_within(seconds(5))(history(connects=tries))
+
+    assert verdict.outcome is Outcome.UNDECIDED
+    assert verdict.reason == "the prober tried nothing for 10.9 s, budget 5 s"
+
+
+def test_tries_that_were_not_kept_prove_nothing() -> None:
+    load = dataclasses.replace(history(connects=(Connect("prober", 1.0, 0.1, True),)), connects_unwritten=3)
+
+    for checker in (new_connections_are_served_within, quiet_clients_are_served_within):
+        verdict = checker(seconds(90))(load)
+        assert verdict.outcome is Outcome.UNDECIDED and "3 tries to connect were too many" in verdict.reason

@@ -49,8 +49,8 @@ def test_each_message_has_its_word() -> None:
     assert list(stream.confirmed.ones()) == [0, 1, 6]
     assert list(stream.unknown.ones()) == [4, 5]
     assert list(stream.recovered.ones()) == [4]
-    assert list(stream.lost.ones()) == [1, 6]
-    assert list(history.late["p.q"].ones()) == [6]
+    assert list(stream.lost.ones()) == [1]
+    assert list(stream.late.ones()) == [6]
 
 
 def test_repeats_and_strangers_come_with_their_examples() -> None:
@@ -91,7 +91,7 @@ def test_the_meters_numbers_arrive(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_empty_load_is_an_empty_history() -> None:
     history = History.from_dump(dumped(Ledger()))
 
-    assert (history.streams, history.gaps, history.connects, history.late) == ((), (), (), {})
+    assert (history.streams, history.gaps, history.connects) == ((), (), ())
     assert history.window == (0.0, 0.0)
 
 
@@ -99,7 +99,7 @@ def test_a_dump_without_sweeps_is_read_too() -> None:
     dump = dumped(a_load())
     del dump["streams"][0]["late"]
 
-    assert History.from_dump(dump).late == {}
+    assert History.from_dump(dump).streams[0].late == Bitmap()
 
 
 def test_a_stream_without_attempts_knows_nothing() -> None:

@@ -329,10 +329,13 @@ def test_pending_counts_what_is_there_and_one_for_what_cannot_be_asked(world: Wo
         world.has_queue("q", vhost=VHOST, node="rabbit@host1", messages=4)
         world.has_queue("new", vhost=VHOST, node="rabbit@host1")
         workload = stage.workload("q", "new", "missing")
-        assert workload.pending() == 6
+        world.has_queue("beside", vhost=VHOST, node="rabbit@host1", messages=2)
+        assert workload.pending(()) == 6
+        assert workload.pending(("q", "beside", "gone")) == 8
         for api in world.apis:
             api.mute = True
-        assert workload.pending() == 3
+        assert workload.pending(()) == 3
+        assert workload.pending(("beside",)) == 4
         for api in world.apis:
             api.mute = False
 
@@ -457,3 +460,21 @@ def fails(world: World, monkeypatch: pytest.MonkeyPatch, times: int) -> None:
             delete(vhost)
 
         monkeypatch.setattr(api, "delete_vhost", tries)
+
+
+def test_what_the_stack_does_not_keep_outweighs_every_mistake_of_ours(world: World, stack: FakeStack) -> None:
+    with pytest.raises(InvariantNotUpheld, match="steady state after") as caught, leased(stack):
+        world.holders.clear()
+        raise KeyError("q")
+
+    assert isinstance(caught.value.__cause__, KeyError)
+
+
+def test_a_client_that_is_gone_hides_no_log_that_nothing_explains(stack: FakeStack, client: FakeClient) -> None:
+    stack.logged["rmq1"] = ("broker", "start-broker: the broker ended with 1 by itself; it is started again in 10 s")
+
+    with pytest.raises(InvariantNotUpheld, match="the broker ended with 1") as caught, leased(stack):
+        client.fails["reset"] = ToolFailed("the load client is gone")
+
+    assert stack.worn
+    assert caught.value.__notes__ == ["And: ToolFailed: the load client is gone"]

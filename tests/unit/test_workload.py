@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -182,6 +183,23 @@ def test_a_load_that_tries_and_gets_no_confirm_is_a_broken_promise(client: FakeC
         workload.await_progress(within=seconds(5))
 
 
+def test_a_load_whose_messages_are_all_refused_is_a_broken_promise(client: FakeClient, hands: Hands) -> None:
+    workload = load(client)
+
+    def refuse() -> None:
+        client.counts["p.q"]["nacked"] = client.counts["p.q"].get("nacked", 0) + 1
+
+    with (
+        pytest.raises(
+            InvariantNotUpheld, match=r"clients are not served: p\.q had \d+ messages refused and none confirmed"
+        ),
+        workload.running(),
+    ):
+        client.steps["p.q"] = (0, 0)
+        hands.then = refuse
+        workload.await_progress(within=seconds(5))
+
+
 def test_a_load_that_gets_no_connection_is_a_broken_promise_at_the_end_too(client: FakeClient, hands: Hands) -> None:
     with (
         pytest.raises(InvariantNotUpheld, match=r"clients are not served: p\.q gets no connection"),
@@ -245,7 +263,7 @@ def test_a_client_that_is_gone_at_the_end_is_an_error(client: FakeClient, hands:
 
 
 def test_nothing_missing_is_drained_once(client: FakeClient, hands: Hands) -> None:
-    workload = load(client, pending=lambda: 5)
+    workload = load(client, pending=lambda _: 5)
 
     with workload.running():
         pass
@@ -256,7 +274,7 @@ def test_nothing_missing_is_drained_once(client: FakeClient, hands: Hands) -> No
 
 def test_what_a_dead_session_holds_is_waited_for(client: FakeClient, hands: Hands) -> None:
     client.missing = [3, 3, 1, 0]
-    workload = load(client, pending=lambda: 3)
+    workload = load(client, pending=lambda _: 3)
 
     with workload.running():
         pass
@@ -268,7 +286,7 @@ def test_what_a_dead_session_holds_is_waited_for(client: FakeClient, hands: Hand
 
 def test_what_no_queue_holds_is_not_waited_for(client: FakeClient, hands: Hands) -> None:
     client.missing = [3]
-    workload = load(client, pending=lambda: 0)
+    workload = load(client, pending=lambda _: 0)
 
     with workload.running():
         pass
@@ -279,7 +297,7 @@ def test_what_no_queue_holds_is_not_waited_for(client: FakeClient, hands: Hands)
 def test_the_wait_for_late_messages_ends(client: FakeClient, hands: Hands) -> None:
     client.missing = [3]
 
-    def pending() -> int:
+    def pending(_more: Sequence[str]) -> int:
         hands.at += 10
         return 3
 
@@ -291,7 +309,7 @@ def test_the_wait_for_late_messages_ends(client: FakeClient, hands: Hands) -> No
 
 def test_the_wait_for_late_messages_asks_at_its_pace(client: FakeClient, hands: Hands) -> None:
     client.missing = [3]
-    workload = load(client, pending=lambda: 3)
+    workload = load(client, pending=lambda _: 3)
 
     with workload.running():
         pass

@@ -191,6 +191,14 @@ class Engine:
                 helper.remove(force=True)
         return Answer(code, out, err)
 
+    def remove_helpers(self) -> None:
+        """Helpers that an interrupt has left: compose knows nothing of them. What can't be removed is the next sweep's."""
+        for role in ("helper", "preflight"):
+            only: dict[str, Any] = {"label": [f"{RUN_LABEL}={self.run}", f"rmqha.role={role}"]}
+            with contextlib.suppress(*TROUBLE):
+                for helper in self.client.containers.list(all=True, ignore_removed=True, filters=only):
+                    helper.remove(force=True, v=True)
+
     def attach(self, service: str) -> Any:
         """The raw socket of the first process's stdin, stdout and stderr (8-byte frame headers, no history)."""
         params = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1, "logs": 0}

@@ -6,11 +6,14 @@ Its secrets are read from its own containers: nothing is written outside of them
 
 from __future__ import annotations
 
+import contextlib
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import docker.errors
 
 from pytest_rmqha.adapters import bring_up, leftovers
-from pytest_rmqha.adapters.engine import Engine
+from pytest_rmqha.adapters.engine import RUN_LABEL, Engine
 from pytest_rmqha.adapters.haproxy import OWN_PORT, OWN_URI
 from pytest_rmqha.adapters.run_secrets import Secrets
 from pytest_rmqha.errors import StackNotUp, ToolFailed, UserInputError
@@ -21,12 +24,17 @@ if TYPE_CHECKING:
     from pytest_rmqha.adapters.stack import Stack
 
 DIGEST = "rmqha.digest"
+WORN = "worn"
+"""Kept to be looked at: what a fault has left in it would be the next run's."""
 
 
 def keep(stack: Stack) -> list[str]:
     """Mark the stack as kept and say how to get in. Its load client ends with the run; ``attach`` starts it again."""
     name = f"{stack.project.name}-kept"
-    stack.engine.client.volumes.create(name=name, labels={**stack.engine.helper_labels, leftovers.KEPT: "1"})
+    whether = WORN if stack.worn else "1"
+    with contextlib.suppress(docker.errors.NotFound):  # of a stack that is kept again; labels can't be changed
+        stack.engine.client.volumes.get(name).remove()
+    stack.engine.client.volumes.create(name=name, labels={**stack.engine.helper_labels, leftovers.KEPT: whether})
     stack.disconnect()
     return how_to_get_in(stack)
 
@@ -45,12 +53,22 @@ def how_to_get_in(stack: Stack) -> list[str]:
         for b in stack.balancers
     ]
     lines += [f"shell: docker exec -it {name}-{member.service}-1 bash" for member in stack.topology.members]
-    return [*lines, f"again on it: pytest … --rmq-reuse={stack.run}", f"remove it: rmqha down {stack.run}"]
+    again = (
+        "not to be run on again: a scenario left it not whole"
+        if stack.worn
+        else f"again on it: pytest … --rmq-reuse={stack.run}"
+    )
+    return [*lines, again, f"remove it: rmqha down {stack.run}"]
 
 
 def kept_runs() -> tuple[str, ...]:
     """Names of runs whose stacks were kept and still have containers."""
     return tuple(run.name for run in leftovers.found() if run.kept and run.has_containers)
+
+
+def is_worn(stack: Stack) -> bool:
+    only: dict[str, Any] = {"label": [f"{RUN_LABEL}={stack.run}", f"{leftovers.KEPT}={WORN}"]}
+    return bool(stack.engine.client.volumes.list(filters=only))
 
 
 def secrets_of(engine: Engine, topology: Topology) -> Secrets:
@@ -74,6 +92,13 @@ def attach(stack: Stack) -> None:
             stack.run,
             ", ".join(kept) or "a run that was kept; there is none on this engine",
             "keep one with --rmq-keep=always or rmqha up",
+        )
+    if is_worn(stack):
+        raise UserInputError(
+            "--rmq-reuse",
+            f"{stack.run}, which a scenario left not whole",
+            "a stack that was kept whole",
+            f"start a new one; remove this one with rmqha down {stack.run}",
         )
     found = stack.engine.container(stack.nodes[0].service).labels.get(DIGEST, "")
     if found != stack.digest():

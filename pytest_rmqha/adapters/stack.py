@@ -290,6 +290,7 @@ class Stack:
             self.disconnect()
         finally:
             self.project.down()
+            self.engine.remove_helpers()
 
     @contextmanager
     def _timed(self, label: str) -> Iterator[None]:

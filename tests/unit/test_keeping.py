@@ -15,6 +15,7 @@ def test_amqp_management_statistics_shells_and_the_way_out_are_told() -> None:
     brokers, balancers = [member("rmq1", 1), member("rmq2", 2)], [member("lb1", 11)]
     stack = SimpleNamespace(
         run="r7",
+        worn=False,
         front="192.0.2.100",
         nodes=brokers,
         balancers=balancers,
@@ -22,7 +23,8 @@ def test_amqp_management_statistics_shells_and_the_way_out_are_told() -> None:
         topology=SimpleNamespace(members=[*brokers, *balancers]),
     )
 
-    assert how_to_get_in(cast(Any, stack)) == [
+    told = how_to_get_in(cast(Any, stack))
+    assert told == [
         "AMQP 192.0.2.100:5672, user rmqha-admin, management http://192.0.2.1:15672, http://192.0.2.2:15672",
         "  its password: docker exec rmqha-r7-rmq1-1 cat /run/rmqha/admin",
         "haproxy of lb1: http://192.0.2.11:18888/rmqha, user and password: docker exec rmqha-r7-lb1-1 cat /etc/default/haproxy",
@@ -31,4 +33,11 @@ def test_amqp_management_statistics_shells_and_the_way_out_are_told() -> None:
         "shell: docker exec -it rmqha-r7-lb1-1 bash",
         "again on it: pytest … --rmq-reuse=r7",
         "remove it: rmqha down r7",
+    ]
+
+    stack.worn = True
+    assert how_to_get_in(cast(Any, stack)) == [
+        *told[:-2],
+        "not to be run on again: a scenario left it not whole",
+        told[-1],
     ]

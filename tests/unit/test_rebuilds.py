@@ -42,9 +42,13 @@ def test_an_interrupt_while_it_disconnects_takes_it_down_all_the_same() -> None:
     def interrupted() -> None:
         raise KeyboardInterrupt
 
-    stack = SimpleNamespace(disconnect=interrupted, project=SimpleNamespace(down=lambda: did.append("down")))
+    stack = SimpleNamespace(
+        disconnect=interrupted,
+        project=SimpleNamespace(down=lambda: did.append("down")),
+        engine=SimpleNamespace(remove_helpers=lambda: did.append("helpers")),
+    )
 
     with pytest.raises(KeyboardInterrupt):
         Stack.down(cast(Any, stack))
 
-    assert did == ["down"]
+    assert did == ["down", "helpers"]

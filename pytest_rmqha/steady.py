@@ -70,9 +70,7 @@ class SteadyState:
             replicas, name = Replicas.of(queue), f"queue {queue['name']} in {queue['vhost']}"
             if replicas.state != "running" or replicas.leader not in running:
                 found.append(f"{name} is {replicas.state} with leader {replicas.leader}")
-            if (
-                "members" in queue and "state" not in queue
-            ):  # the leader in the record may be none: only it tells a state
+            if "state" not in queue:  # the leader in the record may be none: only it tells a state
                 found.append(f"{name}: nobody leads it, or its leader {replicas.leader} has not spoken yet")
             if missing := replicas.members - replicas.in_sync:
                 found.append(f"{name}: replicas on {', '.join(sorted(missing))} not in sync")

@@ -84,7 +84,8 @@ def _rest(history: History) -> str:
     recovered = sum(stream.recovered.count() for stream in streams)
     duplicated = sum(stream.repeated.count() for stream in streams)
     refused = sum(stream.nacked.count() + stream.returned.count() for stream in streams)
-    return f"{unknown} unknown ({recovered} of them recovered), {refused} refused, {duplicated} duplicated"
+    rest = f"{unknown} unknown ({recovered} of them recovered), {refused} refused, {duplicated} duplicated"
+    return rest + (f", {history.left_over} left over from an earlier load" if history.left_over else "")
 
 
 def _silent(history: History) -> str:

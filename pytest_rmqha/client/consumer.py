@@ -38,12 +38,12 @@ class Consumer(threading.Thread):
         self.last_arrival = time.monotonic()
         self.arrived = 0
         self.held = 0
-        self._connection: Any = None
-        self._channel: Any = None
         self._deadline = time.monotonic() + float(options.get("longest") or LONGEST)
         self._first_due = False
         self._again = False
         self._resubscribe = False
+        self._sessions = 0
+        self._release_due = False
 
     def run(self) -> None:
         if not self.hold:  # who keeps what it gets is sent nothing more: that is no gap
@@ -75,17 +75,28 @@ class Consumer(threading.Thread):
     def release(self) -> int:
         """Acknowledge all that is held, and from now on what arrives. How many were held on the connection there is now."""
         self.hold, held = False, self.held
-        connection, channel = self._connection, self._channel
-        if self.connected and held:
-            connection.add_callback_threadsafe(lambda: channel.basic_ack(0, multiple=True))
+        self._release_due = held > 0
         self.held = 0
         return held
+
+    @property
+    def _session(self) -> str:
+        return f"{self.name}#{self._sessions}"
+
+    def _acknowledge_all(self, channel: Any) -> None:
+        """First a question that is answered: what goes into a dead connection is not acknowledged, and the broker owes it."""
+        self._release_due = False
+        channel.basic_qos(prefetch_count=self.prefetch)
+        with self.lock:
+            self.ledger.acknowledged(self._session)
+        channel.basic_ack(0, multiple=True)
 
     def _serve(self, connection: pika.BlockingConnection) -> None:
         try:
             while self._is_wanted():
                 channel = connection.channel()
-                self._connection, self._channel, self.held = connection, channel, 0
+                self._sessions += 1
+                self._release_due, self.held = False, 0
                 channel.basic_qos(prefetch_count=self.prefetch)
                 channel.add_on_cancel_callback(self._cancelled)
                 channel.basic_consume(self.queue, self._arrive, auto_ack=not self.ack, exclusive=self.exclusive)
@@ -95,11 +106,21 @@ class Consumer(threading.Thread):
                 self._again = self._first_due = True
                 while self._is_wanted() and not self._resubscribe:
                     connection.process_data_events(time_limit=LOOK)
+                    if self._release_due:
+                        self._acknowledge_all(channel)
+                self._end_session()
                 with contextlib.suppress(Exception):
                     channel.close()
         except Exception as error:
+            self._end_session()
             if not self.stopping.is_set():
                 event("disconnected", self.name, reason=told(error))
+
+    def _end_session(self) -> None:
+        """Unless it is ours to end it, the broker owes what was kept."""
+        if self._is_wanted():
+            with self.lock:
+                self.ledger.died(self._session)
 
     def _cancelled(self, _frame: Any) -> None:
         """The broker ended the subscription (its queue moved or went): subscribe again."""
@@ -125,9 +146,11 @@ class Consumer(threading.Thread):
             channel.basic_ack(method.delivery_tag)
 
     def _write(self, body: bytes, redelivered: bool) -> None:
-        stream, number = message.parsed(body)
-        if self.ledger.arrive(stream, number, redelivered, body[:60].decode(errors="replace"), self.name):
+        stream, number, load = message.parsed(body)
+        if self.ledger.arrive(stream, number, redelivered, body[:60].decode(errors="replace"), self.name, load):
             self.meter.took("deliver", self.last_arrival - _sent_at(body))
+        if self.hold and load == self.ledger.load:
+            self.ledger.hold(stream, number, self._session)
 
 
 def _sent_at(body: bytes) -> float:

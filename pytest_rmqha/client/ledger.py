@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import zlib
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 MOST_EXAMPLES = 20
@@ -28,6 +28,10 @@ class Bitmap:
         if byte >= len(self._bits):
             self._bits.extend(bytes(max(byte + 1 - len(self._bits), len(self._bits) // 2 + 64)))
         self._bits[byte] |= 1 << (number & 7)
+
+    def clear(self, number: int) -> None:
+        if self.test(number):
+            self._bits[number >> 3] &= ~(1 << (number & 7))
 
     def test(self, number: int) -> bool:
         byte = number >> 3
@@ -107,16 +111,19 @@ class Examples:
 
 
 class StreamLedger:
-    """One publisher's messages, numbered from 0. A returned message is confirmed too: it counts as returned."""
+    """One publisher's messages, numbered from 0. A returned message is confirmed too: it counts as returned.
 
-    MAPS = ("confirmed", "nacked", "returned", "delivered", "repeated", "republished", "late")
+    ``owed``: arrived at a consumer that kept them unacknowledged, and whose session died: the broker owes them once more.
+    """
 
-    def __init__(self, name: str, queue: str) -> None:
-        self.name, self.queue = name, queue
+    MAPS = ("confirmed", "nacked", "returned", "delivered", "repeated", "republished", "late", "owed")
+
+    def __init__(self, name: str, queue: str, load: str = "") -> None:
+        self.name, self.queue, self.load = name, queue, load
         self.attempted = 0
         self.confirmed, self.nacked, self.returned = Bitmap(), Bitmap(), Bitmap()
         self.delivered, self.repeated, self.republished = Bitmap(), Bitmap(), Bitmap()
-        self.late = Bitmap()
+        self.late, self.owed = Bitmap(), Bitmap()
         self.unflagged, self.out_of_order = Examples(), Examples()
         self.counts = {"confirmed": 0, "nacked": 0, "returned": 0, "delivered": 0}
         self._highest_fresh: dict[tuple[str, int], int] = {}
@@ -161,6 +168,7 @@ class StreamLedger:
             return False
         if self.delivered.test(number):
             self.repeated.set(number)
+            self.owed.clear(number)
             if not redelivered and not self.republished.test(number):
                 self.unflagged.add(number)
         else:
@@ -184,6 +192,10 @@ class StreamLedger:
     def unanswered(self) -> Bitmap:
         return Bitmap.first(self.attempted) - self.confirmed - self.nacked - self.returned
 
+    def missing(self) -> Bitmap:
+        """Confirmed, and neither arrived (for good) nor found."""
+        return self.confirmed - (self.delivered - self.owed) - self.late
+
     def dump(self) -> dict[str, Any]:
         maps = {name: getattr(self, name).to_text() for name in self.MAPS}
         return {
@@ -197,30 +209,67 @@ class StreamLedger:
 
 
 class Ledger:
-    """All streams of a load, and what arrived without ever being attempted."""
+    """All streams of a load, and what arrived without ever being attempted.
 
-    def __init__(self) -> None:
+    ``load`` is written into its messages: what comes of an ``earlier`` load is a left-over, neither an arrival nor a phantom.
+    """
+
+    def __init__(self, load: str = "", earlier: Collection[str] = ()) -> None:
+        self.load, self.earlier = load, frozenset(earlier)
         self.streams: dict[str, StreamLedger] = {}
         self.unexpected = Examples()
+        self.left_over = 0
+        self._held: dict[tuple[str, int], str] = {}
 
     def stream(self, name: str, queue: str) -> StreamLedger:
         if name not in self.streams:
-            self.streams[name] = StreamLedger(name, queue)
+            self.streams[name] = StreamLedger(name, queue, self.load)
         return self.streams[name]
 
-    def arrive(self, stream: str, number: int, redelivered: bool, text: str, consumer: str = "") -> bool:
+    def hold(self, stream: str, number: int, session: str) -> None:
+        """What just arrived stays unacknowledged in this session."""
+        self._held[stream, number] = session
+
+    def acknowledged(self, session: str) -> None:
+        """All that it held."""
+        self._held = {message: holder for message, holder in self._held.items() if holder != session}
+
+    def died(self, session: str) -> None:
+        """What it held, and nobody else has got since, is owed."""
+        for (stream, number), holder in self._held.items():
+            if holder == session and stream in self.streams:
+                self.streams[stream].owed.set(number)
+        self.acknowledged(session)
+
+    def _is_of_another_load(self, load: str) -> bool:
+        if load in self.earlier:
+            self.left_over += 1
+        return load in self.earlier
+
+    def arrive(
+        self, stream: str, number: int, redelivered: bool, text: str, consumer: str = "", load: str = ""
+    ) -> bool:
         """Write an arrival; True if it is the first of a message that was attempted."""
-        known = self.streams.get(stream)
+        if self._is_of_another_load(load):
+            return False
+        self._held.pop((stream, number), None)
+        known = self.streams.get(stream) if load == self.load else None
         before = known.counts["delivered"] if known is not None else 0
         if known is None or number < 0 or not known.deliver(number, redelivered, consumer):
             self.unexpected.add(text[:80])
             return False
         return known.counts["delivered"] > before
 
-    def swept(self, stream: str, number: int, text: str) -> None:
-        known = self.streams.get(stream)
+    def swept(self, stream: str, number: int, text: str, load: str = "") -> None:
+        if self._is_of_another_load(load):
+            return
+        known = self.streams.get(stream) if load == self.load else None
         if known is None or number < 0 or not known.find(number):
             self.unexpected.add(text[:80])
 
     def dump(self) -> dict[str, Any]:
-        return {"streams": [s.dump() for s in self.streams.values()], "unexpected": self.unexpected.dump()}
+        return {
+            "streams": [s.dump() for s in self.streams.values()],
+            "unexpected": self.unexpected.dump(),
+            "left_over": self.left_over,
+        }

@@ -108,10 +108,12 @@ class Meter:
             for key in [key for key in self._last if key[1] == kind]:
                 self.ended = max(self._last.pop(key), self.ended or 0.0)
 
-    def took(self, kind: str, seconds: float) -> None:
-        """The wait for a confirm (``publish``), or from sending to the first arrival (``deliver``), over just now."""
+    def took(self, kind: str, *waits: float) -> None:
+        """Seconds of waiting for a confirm (``publish``), or from sending to the first arrival (``deliver``), over just now."""
+        now = time.monotonic()
         with self._lock:
-            self.latencies[kind].add(time.monotonic(), seconds)
+            for seconds in waits:
+                self.latencies[kind].add(now, seconds)
 
     def connected(self, role: str, at: float, ok: bool, error: str, peer: str) -> None:
         with self._lock:

@@ -50,7 +50,8 @@ class Publisher(threading.Thread):
         self.again: list[int] = list(options.get("again", ()))
         self.stopping = threading.Event()
         self.connected = False
-        self._header = message.header_of(ledger.name)
+        self._header, self._load = message.header_of(ledger.name), ledger.load.encode()
+        self._properties = pika.BasicProperties(delivery_mode=2 if self.persistent else 1)
         self._longest = float(options.get("longest") or LONGEST)
         self._deadline = time.monotonic() + self._longest
         self._stopped_at: float | None = None
@@ -242,8 +243,8 @@ class Publisher(threading.Thread):
         self._channel.basic_publish(
             self.exchange,
             self.queue,
-            message.body(self._header, number, now, self.size),
-            pika.BasicProperties(delivery_mode=2 if self.persistent else 1),
+            message.body(self._header, number, now, self.size, self._load),
+            self._properties,
             mandatory=self.mandatory,
         )
 
@@ -259,7 +260,7 @@ class Publisher(threading.Thread):
                     break
                 tags.append(tag)
         now = time.monotonic()
-        confirmed = 0
+        waits = []
         for tag in tags:
             number, sent = self._waiting.pop(tag, (-1, 0.0))
             if number < 0:
@@ -268,11 +269,11 @@ class Publisher(threading.Thread):
                 self.ledger.nack(number)
                 self._refused_since = now if self._refused_since is None else self._refused_since
             elif self.ledger.confirm(number):
-                confirmed += 1
-                self.meter.took("publish", now - sent)
-        if confirmed:
+                waits.append(now - sent)
+        if waits:
             self._refused_since = None
-            self.meter.moved(self.name, "publish", confirmed)
+            self.meter.moved(self.name, "publish", len(waits))
+            self.meter.took("publish", *waits)
             sabotage.after_confirms(self.ledger.counts["confirmed"])
             if self._first_confirm_due:
                 self._first_confirm_due = False
@@ -281,4 +282,4 @@ class Publisher(threading.Thread):
             self._pump()
 
     def _returned(self, _channel: Any, _method: Any, _properties: Any, body: bytes) -> None:
-        self.ledger.give_back(message.parsed(body)[1])
+        self.ledger.give_back(message.parsed(body).number)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
 import threading
 import time
 from collections import Counter
@@ -43,11 +44,14 @@ class Session:
 
     def __init__(self) -> None:
         self.target: Target | None = None
+        self._loads: list[str] = []
         self._begin()
 
     def _begin(self) -> None:
         sabotage.begin()
-        self.ledger, self.meter, self.lock = Ledger(), Meter(), threading.Lock()
+        load = secrets.token_hex(4)
+        self.ledger, self.meter, self.lock = Ledger(load, self._loads), Meter(), threading.Lock()
+        self._loads.append(load)
         self.publishers: dict[str, Publisher] = {}
         self.roles: dict[str, Role] = {}
 
@@ -226,7 +230,7 @@ class Session:
         with self.lock:
             found: Counter[str] = Counter()
             for stream in self.ledger.streams.values():
-                found[stream.queue] += (stream.confirmed - stream.delivered - stream.late).count()
+                found[stream.queue] += stream.missing().count()
         return dict(+found)
 
     def _get(self, r: dict[str, Any]) -> Answer:
@@ -240,8 +244,9 @@ class Session:
                 if method is None:
                     break
                 found += 1
+                stream, number, load = message.parsed(body)
                 with self.lock:
-                    self.ledger.swept(*message.parsed(body), body[:60].decode(errors="replace"))
+                    self.ledger.swept(stream, number, body[:60].decode(errors="replace"), load)
                 channel.basic_ack(method.delivery_tag)
         finally:
             with contextlib.suppress(Exception):

@@ -1,7 +1,7 @@
 """Faults of the links between brokers, by toxiproxy, and of one member's whole network, by packet filter.
 
-A cut is *seen* at the affected peers: through the proxies' state for silent cuts (nobody notices those before the tick
-time; the wire is probed instead), through the brokers' own view for clean ones.
+A cut is *seen* on the wire: nothing that is sent through the links' proxies is answered. Of a silent cut no broker knows
+before the tick time; of a clean one every end does, and each is asked.
 """
 
 from __future__ import annotations
@@ -64,12 +64,13 @@ def _cut(
     cut: Callable[[], None],
     targets: tuple[str, ...],
     restore: Callable[[], None] | None = None,
+    noticed: Callable[[], bool] = lambda: True,
 ) -> Fault:
     return Fault(
         title=title,
         inject=cut,
         heal=restore or (lambda: each(links, Link.restore)),
-        in_effect=lambda: not any(epmd_answers(link) for link in links),
+        in_effect=lambda: not any(epmd_answers(link) for link in links) and noticed(),
         is_gone=lambda: _whole(cluster, links),
         within=seconds(10),
         gone_within=seconds(60),
@@ -83,7 +84,23 @@ def _cut_both_ways(
 ) -> Fault:
     if silently:
         return _cut(title, cluster, chosen, lambda: each(chosen, Link.swallow), targets)
-    return _cut(title, cluster, chosen, lambda: links.close_at_once(chosen), targets, lambda: links.open_again(chosen))
+    return _cut(
+        title,
+        cluster,
+        chosen,
+        lambda: links.close_at_once(chosen),
+        targets,
+        lambda: links.open_again(chosen),
+        lambda: not any(_sees(link.source, link.target) for link in chosen),
+    )
+
+
+def _sees(node: Node, peer: Node) -> bool:
+    """Whether the node takes its peer for running. One that paused itself has no management to ask: it takes nobody so."""
+    try:
+        return peer.name in node.running_peers()
+    except HarnessError:
+        return False
 
 
 def isolated(cluster: Cluster, links: Links, node: Node, *, silently: bool = False) -> Fault:

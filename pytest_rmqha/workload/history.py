@@ -35,6 +35,7 @@ class Stream:
     repeated: Bitmap = field(default_factory=Bitmap)
     republished: Bitmap = field(default_factory=Bitmap)
     late: Bitmap = field(default_factory=Bitmap)
+    owed: Bitmap = field(default_factory=Bitmap)
     unflagged: Sample = Sample()
     out_of_order: Sample = Sample()
 
@@ -45,8 +46,11 @@ class Stream:
 
     @property
     def lost(self) -> Bitmap:
-        """Confirmed, and neither delivered nor found *late* by a sweep of the queue."""
-        return self.confirmed - self.delivered - self.late
+        """Confirmed, and neither delivered nor found *late* by a sweep of the queue.
+
+        *Owed* is lost as well: it arrived where it was kept unacknowledged, its session died, and it never came again.
+        """
+        return self.confirmed - (self.delivered - self.owed) - self.late
 
     @property
     def recovered(self) -> Bitmap:
@@ -64,6 +68,7 @@ class Stream:
             int(dump["attempted"]),
             **maps,
             late=Bitmap.from_text(dump["late"]) if dump.get("late") else Bitmap(),
+            owed=Bitmap.from_text(dump["owed"]) if dump.get("owed") else Bitmap(),
             unflagged=Sample.of(dump["unflagged"]),
             out_of_order=Sample.of(dump["out_of_order"]),
         )
@@ -103,6 +108,7 @@ class Connect:
 @dataclass(frozen=True)
 class History:
     """Immutable. ``rates``: kind -> (bucket start, count) by 0.2 s. ``connects_unwritten``: tries beyond what is kept.
+    ``left_over``: arrivals of what an earlier load on the same queues had published.
 
     ``latencies``: kind -> (second in which the wait ended, ((µs, count), …)); µs are at most 3.2 % off. A message that
     was never answered, or never arrived, has none.
@@ -110,6 +116,7 @@ class History:
 
     streams: tuple[Stream, ...]
     unexpected: Sample = Sample()
+    left_over: int = 0
     gaps: tuple[Gap, ...] = ()
     connects: tuple[Connect, ...] = ()
     connects_unwritten: int = 0
@@ -122,6 +129,7 @@ class History:
         return History(
             streams=tuple(Stream.of(s) for s in dump["streams"]),
             unexpected=Sample.of(dump["unexpected"]),
+            left_over=int(dump.get("left_over", 0)),
             gaps=tuple(Gap(*g) for g in dump["gaps"]),
             connects=tuple(Connect(**c) for c in dump["connects"]),
             connects_unwritten=int(dump.get("connects_unwritten", 0)),

@@ -225,6 +225,11 @@ class World:
         for api in self.apis:
             api.seen[node.name]["running"] = False
 
+    def see_cut_links(self) -> None:
+        """Each broker looks at its links: a peer behind one that is not clear does not run, for it."""
+        for link in self.links.all:
+            self.apis[self.nodes.index(link.source)].seen[link.target.name]["running"] = link.is_clear()
+
     def finds(self, node: Node) -> None:
         self.apis[self.nodes.index(node)].mute = False
         for api in self.apis:

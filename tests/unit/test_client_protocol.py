@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from pika.adapters.utils.connection_workflow import AMQPConnectorSocketConnectEr
 from pytest_rmqha.client import message, sabotage, wire
 from pytest_rmqha.client.connection import BACK_OFF, Target, back_off, told
 from pytest_rmqha.client.consumer import Consumer
-from pytest_rmqha.client.ledger import Ledger
+from pytest_rmqha.client.ledger import Ledger, StreamLedger
 from pytest_rmqha.client.meter import Meter
 from pytest_rmqha.client.publisher import Publisher
 from pytest_rmqha.client.session import Refused, Session
@@ -45,12 +45,15 @@ def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
 @pytest.mark.parametrize("stream", ["p", "p.ha.orders", "p:orders:eu", "p.q ü%25", "%3A:%", ""])
 def test_a_message_says_whose_it_is(stream: str) -> None:
-    assert message.parsed(message.body(message.header_of(stream), 42, 1.5, 64)) == (stream, 42)
+    header = message.header_of(stream)
+
+    assert message.parsed(message.body(header, 42, 1.5, 64)) == (stream, 42, "")
+    assert message.parsed(message.body(header, 42, 1.5, 64, b"0af3")) == (stream, 42, "0af3")
 
 
 def test_a_message_has_the_wanted_size() -> None:
     assert len(message.body(message.header_of("p"), 1, 1.0, 64)) == 64
-    assert message.body(message.header_of("p"), 1, 1.0, 0) == b"p:1:1000000:"
+    assert message.body(message.header_of("p"), 1, 1.0, 0) == b"p:1:1000000::"
 
 
 @pytest.mark.parametrize("body", [b"", b"hello", b"p:", b"p:1", b"p:1:2", b"p:-1:2:", b"p:x:2:", b"\xff:1:2:"])
@@ -160,7 +163,7 @@ class _Channel:
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, str, bytes, Any, bool]] = []
-        self.acked: list[int] = []
+        self.acked: list[Any] = []
 
     def basic_publish(self, exchange: str, queue: str, body: bytes, properties: Any, mandatory: bool) -> None:
         self.sent.append((exchange, queue, body, properties, mandatory))
@@ -188,7 +191,7 @@ def test_messages_are_persistent_mandatory_and_numbered() -> None:
     publisher._pump()
     exchange, queue, body, properties, mandatory = publisher._channel.sent[1]
 
-    assert (exchange, queue, message.parsed(body), mandatory) == ("", "q", ("p", 1), True)
+    assert (exchange, queue, message.parsed(body), mandatory) == ("", "q", ("p", 1, ""), True)
     assert properties.delivery_mode == 2
 
 
@@ -268,6 +271,10 @@ class _Method:
     delivery_tag, redelivered = 7, False
 
 
+class _Again(_Method):
+    redelivered = True
+
+
 def test_a_delivery_is_in_the_ledger_before_its_ack() -> None:
     ledger, seen = Ledger(), []
     stream = ledger.stream("p", "q")
@@ -288,6 +295,100 @@ def test_what_is_held_or_needs_no_ack_gets_none(options: dict[str, Any], acked: 
     a_consumer(Ledger(), **options)._arrive(channel, _Method(), None, b"a stranger")
 
     assert channel.acked == acked
+
+
+class _Connection:
+    """Serves the steps that it is given, one at each look; the last ends the consumer's wish to go on."""
+
+    def __init__(self, channel: Any, *steps: Callable[[], object]) -> None:
+        self.channel_, self.steps = channel, list(steps)
+
+    def channel(self) -> Any:
+        return self.channel_
+
+    def process_data_events(self, time_limit: float) -> None:
+        self.steps.pop(0)()
+
+
+class _Subscribed(_Channel):
+    """``is_dead``: what is asked through it is not answered any more."""
+
+    is_dead = False
+
+    def basic_qos(self, prefetch_count: int) -> None:
+        if self.is_dead:
+            raise ConnectionResetError
+
+    def add_on_cancel_callback(self, _call: Any) -> None: ...
+
+    def basic_consume(self, _queue: str, _call: Any, **_how: Any) -> None: ...
+
+    def basic_ack(self, tag: int, multiple: bool = False) -> None:
+        self.acked.append((tag, multiple) if multiple else tag)
+
+    def close(self) -> None: ...
+
+
+def a_holder(count: int = 2) -> tuple[Consumer, StreamLedger, Callable[[int], None]]:
+    """A consumer that holds, the stream it gets, and what makes it get a message."""
+    ledger = Ledger("now")
+    stream = ledger.stream("p", "q")
+    for number in range(count):
+        stream.attempt()
+        stream.confirm(number)
+    consumer = a_consumer(ledger, hold=True)
+    return consumer, stream, lambda number: consumer._arrive(_Subscribed(), _Method(), None, b"p:%d:1:now:" % number)
+
+
+def raised(error: Exception) -> Callable[[], None]:
+    def step() -> None:
+        raise error
+
+    return step
+
+
+def test_what_a_dead_session_held_is_owed_until_it_comes_again() -> None:
+    consumer, stream, get = a_holder()
+    consumer._serve(_Connection(_Subscribed(), lambda: get(0), lambda: get(1), raised(ConnectionResetError())))
+    assert list(stream.owed.ones()) == list(stream.missing().ones()) == [0, 1]
+
+    get(1)
+    assert list(stream.missing().ones()) == [0]
+
+
+def test_what_came_to_another_before_the_death_was_noticed_is_not_owed() -> None:
+    consumer, stream, get = a_holder()
+    other = Consumer("other", consumer.ledger, consumer.lock, TARGET, Meter(), {"queue": "q"})
+    again = [lambda: other._arrive(_Subscribed(), _Again(), None, b"p:0:1:now:"), raised(ConnectionResetError())]
+    consumer._serve(_Connection(_Subscribed(), lambda: get(0), lambda: get(1), *again))
+
+    assert list(stream.missing().ones()) == [1]
+
+
+def test_a_cancelled_session_owes_too_and_one_that_we_end_does_not() -> None:
+    consumer, stream, get = a_holder()
+    steps = [lambda: get(0), lambda: consumer._cancelled(None), lambda: get(1), consumer.cease]
+    consumer._serve(_Connection(_Subscribed(), *steps))
+
+    assert list(stream.missing().ones()) == [0]
+
+
+def test_a_release_is_worth_nothing_in_a_session_that_no_longer_answers() -> None:
+    consumer, stream, get = a_holder()
+    channel = _Subscribed()
+    consumer._serve(_Connection(channel, lambda: get(0), consumer.release, consumer.cease))
+    assert (channel.acked, list(stream.missing().ones())) == ([(0, True)], [1])
+
+    consumer, stream, get = a_holder()
+    channel = _Subscribed()
+    channel.is_dead = False
+
+    def release() -> None:
+        channel.is_dead = True
+        consumer.release()
+
+    consumer._serve(_Connection(channel, lambda: get(0), lambda: get(1), release))
+    assert (channel.acked, list(stream.missing().ones())) == ([], [0, 1])
 
 
 def test_releasing_says_how_many_were_held() -> None:

@@ -326,10 +326,10 @@ def test_the_last_load_that_ended_is_the_stages_history(stack: FakeStack) -> Non
 
 def test_pending_counts_what_is_there_and_one_for_what_cannot_be_asked(world: World, stack: FakeStack) -> None:
     with leased(stack) as stage:
-        world.has_queue("q", vhost=VHOST, node="rabbit@host1", messages=4)
-        world.has_queue("new", vhost=VHOST, node="rabbit@host1")
+        world.has_queue("q", vhost=VHOST, node="rabbit@host1", state="running", messages=4)
+        world.has_queue("new", vhost=VHOST, node="rabbit@host1", state="running")
         workload = stage.workload("q", "new", "missing")
-        world.has_queue("beside", vhost=VHOST, node="rabbit@host1", messages=2)
+        world.has_queue("beside", vhost=VHOST, node="rabbit@host1", state="running", messages=2)
         assert workload.pending(()) == 6
         assert workload.pending(("q", "beside", "gone")) == 8
         for api in world.apis:
@@ -346,6 +346,7 @@ def test_a_mirrored_queue_is_a_policy_for_its_exact_name_and_is_awaited_in_sync(
             "a.b",
             vhost=VHOST,
             node="rabbit@host1",
+            state="running",
             slave_nodes=["rabbit@host2"],
             synchronised_slave_nodes=["rabbit@host2"],
         )

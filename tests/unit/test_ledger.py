@@ -64,6 +64,39 @@ def test_a_confirmed_message_that_never_arrives_is_lost_and_an_unknown_one_that_
     assert list(seen.recovered.ones()) == [2]
 
 
+def test_what_is_owed_is_lost_unless_it_comes_again_or_is_found() -> None:
+    ledger = Ledger("now")
+    stream = ledger.stream("p", "q")
+    for number in range(3):
+        stream.attempt()
+        stream.confirm(number)
+        ledger.arrive("p", number, False, "", "held", "now")
+        ledger.hold("p", number, "held#1")
+    ledger.died("held#1")
+    ledger.arrive("p", 1, True, "", "c", "now")
+    ledger.swept("p", 2, "", "now")
+
+    seen = dumped(ledger).streams[0]
+    assert list(seen.owed.ones()) == [0, 2]
+    assert list(seen.lost.ones()) == list(stream.missing().ones()) == [0]
+
+
+def test_an_earlier_loads_message_is_neither_an_arrival_nor_a_phantom_and_a_strange_loads_is_one() -> None:
+    ledger = Ledger("now", ["before"])
+    stream = ledger.stream("p", "q")
+    stream.attempt()
+    stream.confirm(0)
+    assert not ledger.arrive("p", 0, False, "p:0:1:before:", "c", "before")
+    ledger.swept("p", 0, "p:0:1:before:", "before")
+    seen = dumped(ledger)
+    assert (seen.left_over, seen.unexpected.count, seen.streams[0].lost.count()) == (2, 0, 1)
+
+    assert not ledger.arrive("p", 0, False, "p:0:1:strange:", "c", "strange")
+    seen = dumped(ledger)
+    assert (seen.unexpected.examples, seen.streams[0].lost.count()) == (("p:0:1:strange:",), 1)
+    assert ledger.arrive("p", 0, False, "p:0:1:now:", "c", "now")
+
+
 def test_a_repeat_without_the_flag_is_counted_and_one_with_it_is_not() -> None:
     ledger = Ledger()
     stream = ledger.stream("p", "q")

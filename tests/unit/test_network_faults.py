@@ -147,12 +147,34 @@ def test_a_cut_is_in_effect_on_all_its_links_and_gone_when_all_are_clear(
     assert (fault.in_effect(), fault.is_gone()) == (False, True)
 
     fault.inject()
+    world.see_cut_links()
     assert (fault.in_effect(), fault.is_gone()) == (True, False)
     assert len(world.links.problems()) == links
 
     fault.heal()
     fault.heal()
+    world.see_cut_links()
     assert (fault.in_effect(), fault.is_gone()) == (False, True)
+
+
+@pytest.mark.usefixtures("answering")
+def test_a_clean_cut_is_one_that_each_end_has_noticed_and_a_paused_end_has(world: World) -> None:
+    fault = network.pair_cut(world.cluster, world.links, *world.nodes[:2])
+    fault.inject()
+    assert not fault.in_effect()
+
+    world.apis[0].seen[world.names[1]]["running"] = False
+    assert not fault.in_effect()
+    world.apis[1].mute = True
+    assert fault.in_effect()
+
+
+@pytest.mark.usefixtures("answering")
+def test_a_silent_cut_is_noticed_by_nobody(world: World) -> None:
+    fault = network.pair_cut(world.cluster, world.links, *world.nodes[:2], silently=True)
+    fault.inject()
+
+    assert fault.in_effect()
 
 
 @pytest.mark.usefixtures("answering")
@@ -160,6 +182,7 @@ def test_a_cut_with_a_hole_is_not_in_effect(world: World) -> None:
     fault = network.isolated(world.cluster, world.links, world.nodes[0])
 
     fault.inject()
+    world.see_cut_links()
     world.links.around(world.nodes[0])[-1].open()
 
     assert not fault.in_effect()

@@ -103,6 +103,10 @@ def test_an_alarm(world: World, steady: SteadyState, alarm: str) -> None:
             {name: value for name, value in quorum().items() if name != "state"},
             [f"queue q in /: nobody leads it, or its leader {A} has not spoken yet"],
         ),
+        (
+            {name: value for name, value in mirrored().items() if name != "state"},
+            [f"queue q in /: nobody leads it, or its leader {A} has not spoken yet"],
+        ),
         (quorum(leader="rabbit@gone"), ["queue q in / is running with leader rabbit@gone"]),
         (mirrored(synchronised_slave_nodes=[B]), [f"queue q in /: replicas on {C} not in sync"]),
         (quorum(online=[A]), [f"queue q in /: replicas on {B}, {C} not in sync"]),

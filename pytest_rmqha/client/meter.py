@@ -6,6 +6,7 @@ import struct
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 GAP = 0.25
@@ -82,9 +83,12 @@ class Meter:
             self._last.setdefault((role, kind), now)
             self.started = now if self.started is None else self.started
 
-    def moved(self, role: str, kind: str, count: int = 1) -> None:
+    def moved(self, role: str, kind: str, count: int = 1, waits: Iterable[float] = ()) -> None:
+        """``waits``: seconds, one for each message whose wait for a confirm (``publish``) is over just now."""
         now = time.monotonic()
         with self._lock:
+            for seconds in waits:
+                self.latencies[kind].add(now, seconds)
             last = self._last.get((role, kind), now)
             if now - last >= GAP and len(self.gaps) < MOST_GAPS:
                 self.gaps.append((role, kind, last, now))
@@ -108,12 +112,11 @@ class Meter:
             for key in [key for key in self._last if key[1] == kind]:
                 self.ended = max(self._last.pop(key), self.ended or 0.0)
 
-    def took(self, kind: str, *waits: float) -> None:
-        """Seconds of waiting for a confirm (``publish``), or from sending to the first arrival (``deliver``), over just now."""
+    def took(self, kind: str, seconds: float) -> None:
+        """The wait for a confirm (``publish``), or from sending to the first arrival (``deliver``), over just now."""
         now = time.monotonic()
         with self._lock:
-            for seconds in waits:
-                self.latencies[kind].add(now, seconds)
+            self.latencies[kind].add(now, seconds)
 
     def connected(self, role: str, at: float, ok: bool, error: str, peer: str) -> None:
         with self._lock:

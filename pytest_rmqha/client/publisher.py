@@ -6,10 +6,12 @@ A message whose connection died before its answer is left unanswered: *unknown*.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import sys
 import threading
 import time
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Any
 
 import pika
@@ -252,13 +254,7 @@ class Publisher(threading.Thread):
         """An ack of what came back as unroutable is an answer, and serves nobody: neither meter nor event takes it for a confirm."""
         method = frame.method
         good = isinstance(method, pika.spec.Basic.Ack)
-        tags = [method.delivery_tag]
-        if method.multiple:
-            tags = []
-            for tag in self._waiting:
-                if tag > method.delivery_tag:
-                    break
-                tags.append(tag)
+        tags = self._up_to(method.delivery_tag) if method.multiple else (method.delivery_tag,)
         now = time.monotonic()
         waits = []
         for tag in tags:
@@ -272,14 +268,17 @@ class Publisher(threading.Thread):
                 waits.append(now - sent)
         if waits:
             self._refused_since = None
-            self.meter.moved(self.name, "publish", len(waits))
-            self.meter.took("publish", *waits)
+            self.meter.moved(self.name, "publish", len(waits), waits)
             sabotage.after_confirms(self.ledger.counts["confirmed"])
             if self._first_confirm_due:
                 self._first_confirm_due = False
                 event("first_confirm", self.name)
         if not self.rate:
             self._pump()
+
+    def _up_to(self, last: int) -> Sequence[int]:
+        """The tags that wait, in the order in which they were sent."""
+        return tuple(itertools.takewhile(lambda tag: tag <= last, self._waiting))
 
     def _returned(self, _channel: Any, _method: Any, _properties: Any, body: bytes) -> None:
         self.ledger.give_back(message.parsed(body).number)

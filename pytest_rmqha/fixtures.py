@@ -73,7 +73,7 @@ def rmq_stack(request: pytest.FixtureRequest, rmq_settings: Settings, rmq_topolo
     try:
         live.follow(request.config, stack.timeline)
         rates = LoadRates()
-        stack.on_load = rates.counted
+        stack.load_client.on_load = rates.counted
         live.rates_from(request.config, rates)
         run.facts |= facts_of_files(stack)
         run.facts["preflight"] = checked(stack, rmq_settings)

@@ -18,7 +18,7 @@ import pytest
 from pytest_rmqha import hookspecs, live, manifest, plan, readiness, resuming, running_manifest, selection, shards
 from pytest_rmqha.capabilities import Lack
 from pytest_rmqha.catalogue import Scenario
-from pytest_rmqha.config.folder import layered
+from pytest_rmqha.config.members import files_of_members
 from pytest_rmqha.config.origin import left_out, origin_lines
 from pytest_rmqha.errors import HarnessError, UserInputError
 from pytest_rmqha.estimates import Estimates
@@ -134,10 +134,7 @@ def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
     images = [f"image of the {role}s: {tag}, as the compose file says" for role, tag in images_stated(settings, shape)]
     if settings.config is None:
         return images
-    roles = [(m, "broker") for m in shape.brokers] + [(m, "balancer") for m in shape.balancers]
-    files = {
-        m.service: list(layered(folders, m.service, role, m.hostname, settings.config).values()) for m, role in roles
-    }
+    files = files_of_members(shape, folders, settings.config)
     brokers = {broker.service: files[broker.service] for broker in shape.brokers}
     return [*images, *origin_lines(settings.config, files), *left_out(folders, settings.config, brokers)]
 

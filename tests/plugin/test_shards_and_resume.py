@@ -250,7 +250,7 @@ fixtures.leave_or_keep = lambda *_, **__: None
 fixtures.versions = SimpleNamespace(of_the_stack=lambda stack: {"haproxy": os.environ["HAPROXY"]})
 fixtures.facts_of_files = lambda stack: {}
 fixtures.facts_of = lambda stack: {"image_tags": {"lb1": "mine:latest"}, "images": {"lb1": os.environ["IMAGE_ID"]}}
-fixtures.make_stack = lambda settings, *_: SimpleNamespace(timeline=Timeline())
+fixtures.make_stack = lambda settings, *_: SimpleNamespace(timeline=Timeline(), load_client=SimpleNamespace())
 """
 ON_A_STACK = ENDING.replace("test_a()", "test_a(rmq_stack)").replace("test_b()", "test_b(rmq_stack)")
 

@@ -1,7 +1,8 @@
 """The pytest plugin: options, header, markers, which scenarios run and in which order, and what they came to.
 
 Thin on purpose: each hook hands over to ``settings``, ``markers``, ``selection``, ``scenario_record``,
-``session_report``, ``manifest``, ``plan``, ``resuming`` and ``live``. Fixtures are in ``fixtures``.
+``session_report``, ``manifest``, ``plan``, ``resuming`` and ``live``. Fixtures are in ``session_stack``,
+``scenario_lease``, ``fixtures`` and ``randomness``.
 """
 
 from __future__ import annotations
@@ -52,7 +53,13 @@ from pytest_rmqha.sigterm import CLEAN_STOP, CleanStop
 from pytest_rmqha.topology import Topology
 from pytest_rmqha.waiting import scale_budgets
 
-pytest_plugins = ("pytest_rmqha.fixtures", "pytest_rmqha.randomness")
+# A module comes after those that it imports: pytest can't rewrite the assertions of what was imported before.
+pytest_plugins = (
+    "pytest_rmqha.session_stack",
+    "pytest_rmqha.scenario_lease",
+    "pytest_rmqha.fixtures",
+    "pytest_rmqha.randomness",
+)
 
 DROPPED = "rmqha_dropped_scenarios"
 PARALLEL: pytest.StashKey[bool] = pytest.StashKey()

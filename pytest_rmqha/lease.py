@@ -42,10 +42,11 @@ class LeasedStack(Protocol):
     links: Links | None
     steady: SteadyState
     timeline: Timeline
-    wire: ClientWire | None
     leases: int
     worn: bool
 
+    @property
+    def wire(self) -> ClientWire | None: ...
     @property
     def front(self) -> str: ...
     @property

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pytest_rmqha import data
+from pytest_rmqha.adapters import bring_up, keeping, leftovers
 from pytest_rmqha.adapters import images as image_store
-from pytest_rmqha.adapters import keeping, leftovers
 from pytest_rmqha.adapters.engine import Engine
 from pytest_rmqha.adapters.preflight import preflight
 from pytest_rmqha.adapters.run_secrets import Secrets
@@ -97,7 +97,7 @@ def checked(stack: Stack, settings: Settings) -> list[str]:
     """
     if settings.config is None or settings.reuse:
         return []
-    stack.refuse_clash()
+    bring_up.refuse_clash(stack)
     labels = stack.engine.helper_labels
     found = preflight(stack.topology, stack.images, stack.config_files, labels, settings.version)
     found += topology_said(imported_by(stack))

@@ -1,7 +1,8 @@
 """The pytest plugin: options, header, markers, which scenarios run and in which order, and what they came to.
 
 Thin on purpose: each hook hands over to ``settings``, ``markers``, ``selection``, ``scenario_record``,
-``session_report``, ``manifest``, ``plan``, ``resuming`` and ``live``. Fixtures are in ``fixtures``.
+``session_report``, ``manifest``, ``plan``, ``resuming`` and ``live``. Fixtures are in ``session_stack``,
+``scenario_lease``, ``fixtures`` and ``randomness``.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import pytest
 from pytest_rmqha import hookspecs, live, manifest, plan, readiness, resuming, running_manifest, selection, shards
 from pytest_rmqha.capabilities import Lack
 from pytest_rmqha.catalogue import Scenario
-from pytest_rmqha.config.folder import layered
+from pytest_rmqha.config.members import files_of_members
 from pytest_rmqha.config.origin import left_out, origin_lines
 from pytest_rmqha.errors import HarnessError, UserInputError
 from pytest_rmqha.estimates import Estimates
@@ -52,7 +53,13 @@ from pytest_rmqha.sigterm import CLEAN_STOP, CleanStop
 from pytest_rmqha.topology import Topology
 from pytest_rmqha.waiting import scale_budgets
 
-pytest_plugins = ("pytest_rmqha.fixtures", "pytest_rmqha.randomness")
+# A module comes after those that it imports: pytest can't rewrite the assertions of what was imported before.
+pytest_plugins = (
+    "pytest_rmqha.session_stack",
+    "pytest_rmqha.scenario_lease",
+    "pytest_rmqha.fixtures",
+    "pytest_rmqha.randomness",
+)
 
 DROPPED = "rmqha_dropped_scenarios"
 PARALLEL: pytest.StashKey[bool] = pytest.StashKey()
@@ -134,10 +141,7 @@ def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
     images = [f"image of the {role}s: {tag}, as the compose file says" for role, tag in images_stated(settings, shape)]
     if settings.config is None:
         return images
-    roles = [(m, "broker") for m in shape.brokers] + [(m, "balancer") for m in shape.balancers]
-    files = {
-        m.service: list(layered(folders, m.service, role, m.hostname, settings.config).values()) for m, role in roles
-    }
+    files = files_of_members(shape, folders, settings.config)
     brokers = {broker.service: files[broker.service] for broker in shape.brokers}
     return [*images, *origin_lines(settings.config, files), *left_out(folders, settings.config, brokers)]
 

@@ -27,6 +27,18 @@ ADD_ADMIN = (
 )
 
 
+def refuse_clash(stack: Stack) -> None:
+    """UserInputError when somebody else has the subnet; nothing of this run is on the engine yet."""
+    clashing = stack.engine.clashing_networks(stack.topology.subnet)
+    if clashing:
+        raise UserInputError(
+            f"subnet of topology {stack.topology.name}",
+            f"{stack.topology.subnet}, taken by {', '.join(clashing)}",
+            "a subnet that no network on this engine overlaps",
+            "end the other run (rmqha clean), remove that network, or give the topology another subnet",
+        )
+
+
 def copy_files(stack: Stack, only: Collection[str] | None = None) -> None:
     """Each member's configuration and secrets into its container, which need not have run yet; ``only`` these members'."""
     for broker in stack.topology.brokers:

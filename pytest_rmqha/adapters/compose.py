@@ -24,6 +24,12 @@ LIMIT = 30.0
 UP_LIMIT = 180.0
 
 
+def image_variables(images: Mapping[str, str]) -> dict[str, str]:
+    """What a compose file can name an image by, variable -> image (``images``: role -> image)."""
+    names = {"broker": "RMQHA_BROKER_IMAGE", "balancer": "RMQHA_BALANCER_IMAGE"}
+    return {variable: images[role] for role, variable in names.items() if role in images}
+
+
 def read_config(file: Path, environment: Mapping[str, str]) -> dict[str, Any]:
     """What ``docker compose config`` makes of a file: the one description of a topology that there is."""
     require_client()

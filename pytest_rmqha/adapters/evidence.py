@@ -30,11 +30,13 @@ def collect(
     cluster: Cluster,
     folder: Path,
     mask: Callable[[str], str],
+    error: str,
     *,
     logs_only: bool = False,
 ) -> None:
-    """Write ``folder``/<member>-<what>; bounded by the engine's and the API's time-outs."""
+    """Write error.txt and <member>-<what> into ``folder``; bounded by the engine's and the API's time-outs."""
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / "error.txt").write_text(mask(error))
 
     def keep(name: str, ask: Callable[[], str]) -> None:
         try:

@@ -7,6 +7,7 @@ Its secrets are read from its own containers: nothing is written outside of them
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -83,6 +84,15 @@ def secrets_of(engine: Engine, topology: Topology) -> Secrets:
     return Secrets(**known)
 
 
+def digest(stack: Stack) -> str:
+    """SHA-256 over what makes this stack: topology, images (what the tags stand for now) and every file."""
+    made_of: list[object] = [stack.topology]
+    made_of += [(role, stack.engine.image_id(tag)) for role, tag in sorted(stack.images.items())]
+    made_of += [(str(f), f.read_bytes()) for d in stack.folders if (f := d / "topology.json").is_file()]
+    made_of += [(m, f.target, f.mode, f.sha256) for m, files in sorted(stack.config_files.items()) for f in files]
+    return hashlib.sha256(repr(made_of).encode()).hexdigest()
+
+
 def attach(stack: Stack) -> None:
     """Take over the stack that the run named ``stack.run`` has kept; UserInputError when it isn't there or is another one."""
     kept = kept_runs()
@@ -101,11 +111,11 @@ def attach(stack: Stack) -> None:
             f"start a new one; remove this one with rmqha down {stack.run}",
         )
     found = stack.engine.container(stack.nodes[0].service).labels.get(DIGEST, "")
-    if found != stack.digest():
+    if found != digest(stack):
         raise UserInputError(
             "--rmq-reuse",
             f"{stack.run}, whose topology, images and configuration have digest {found[:12] or 'none'}",
-            f"a stack with the digest of what this run asks for, {stack.digest()[:12]}",
+            f"a stack with the digest of what this run asks for, {digest(stack)[:12]}",
             "ask for the same --rmq-topology, --rmq-version, images and --rmq-config, or start a new stack",
         )
     for member in stack.config_files:

@@ -27,7 +27,22 @@ def image_tags(engine: Engine) -> Mapping[str, str]:
 
 def of_the_stack(stack: Stack) -> dict[str, str]:
     """Versions of the programs in it, as they tell them, and of what runs it."""
-    return {**stack.facts(), **of_the_machine(stack.engine)}
+    return {**_of_the_programs(stack), **of_the_machine(stack.engine)}
+
+
+def _of_the_programs(stack: Stack) -> dict[str, str]:
+    """As the first broker, the first balancer and the link proxies tell them, with what the stack is called."""
+    found = {"topology": stack.topology.name, "run": stack.run, "vip": stack.topology.vip or "none"}
+    for node in stack.nodes[:1]:
+        overview = node.api.get("overview")
+        found["rabbitmq"], found["erlang"] = str(overview["rabbitmq_version"]), str(overview["erlang_version"])
+    for balancer in stack.balancers[:1]:
+        found["haproxy"] = stack.engine.must(balancer.service, "haproxy", "-v").splitlines()[0]
+        said = stack.engine.exec(balancer.service, "keepalived", "--version")
+        found["keepalived"] = (said.err or said.out).splitlines()[0]
+    if stack.proxies is not None:
+        found["toxiproxy"] = stack.proxies.version()
+    return found
 
 
 def of_the_machine(engine: Engine) -> dict[str, str]:

@@ -1,19 +1,16 @@
-"""Watchers that write what they see on the timeline: backend states of each balancer and the holders of the VIP.
+"""A watcher that writes what it sees on the timeline: one thread with a stop flag, bounded by the run.
 
-Each is one thread with a stop flag, bounded by the run; it only looks, and a look that fails is itself an observation
-(``unanswered``), never an exception in a thread that nobody reads.
+It only looks, and a look that fails is itself an observation (``unanswered``), never an exception in a thread that nobody
+reads.
 """
 
 from __future__ import annotations
 
-import functools
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
-from pytest_rmqha.balancers import Balancer
 from pytest_rmqha.clock import now
 from pytest_rmqha.timeline import Timeline
-from pytest_rmqha.vip import Vip
 
 SLOW = 3.0
 STUCK = 10.0
@@ -83,21 +80,3 @@ class Watch:
             self._timeline.add("vip", self.name, state, at, member=subject, held=state == "held")
         else:
             self._timeline.add(self._kind, subject, state, at, state=state)
-
-
-def started(timeline: Timeline, balancers: Sequence[Balancer], vip: Vip | None) -> list[Watch]:
-    """A watcher of each balancer's backends and, of each, whether it holds the VIP."""
-
-    def backends(balancer: Balancer) -> Mapping[str, str]:
-        return {f"{balancer}/{server}": state for server, state in balancer.backends().items()}
-
-    watches = [Watch(b.service, timeline, "backend", functools.partial(backends, b)) for b in balancers]
-    if vip is not None:
-
-        def holds(balancer: Balancer) -> Mapping[str, str]:
-            return {str(balancer): "held" if vip.held_by(balancer) else "not held"}
-
-        watches += [Watch(vip.address, timeline, "vip", functools.partial(holds, b), every=0.15) for b in vip.balancers]
-    for watch in watches:
-        watch.start()
-    return watches

@@ -14,6 +14,7 @@ from pytest_rmqha.adapters.preflight import owner_labels, preflight
 from pytest_rmqha.config.definitions import topology_said
 from pytest_rmqha.config.findings import ERROR, UNCHECKED, WARNING, lines
 from pytest_rmqha.config.folder import TOPOLOGY_FILE, ConfigFile, check_folder, layered
+from pytest_rmqha.config.members import files_of_members
 from pytest_rmqha.config.origin import left_out, origin_lines, topology_to_import
 from pytest_rmqha.errors import UserInputError
 from pytest_rmqha.images.spec import wanted
@@ -96,11 +97,7 @@ def run_check(arguments: argparse.Namespace) -> int:
     specs = wanted(settings.version, named)
     images = image_store.present([spec for spec in specs if spec.role in ROLES])
     folders = configuration_folders(settings)
-    files = {
-        m.service: list(layered(folders, m.service, role, m.hostname, settings.config).values())
-        for role, members in (("broker", topology.brokers), ("balancer", topology.balancers))
-        for m in members
-    }
+    files = files_of_members(topology, folders, settings.config)
     for text in origin_lines(settings.config, files):
         print(text)
     for text in left_out(folders, settings.config, {b.service: files[b.service] for b in topology.brokers}):

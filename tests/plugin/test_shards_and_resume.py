@@ -240,17 +240,17 @@ def test_what_cannot_be_collected_is_told_beside_the_refusal(ending: Ending, pyt
 A_STACK = """
 import os
 from types import SimpleNamespace
-from pytest_rmqha import fixtures, readiness
+from pytest_rmqha import readiness, session_stack
 from pytest_rmqha.timeline import Timeline
 
 readiness.refuse_machine = lambda settings, topology: None
-fixtures.checked = lambda stack, settings: []
-fixtures.stand_up = lambda stack, settings: None
-fixtures.leave_or_keep = lambda *_, **__: None
-fixtures.versions = SimpleNamespace(of_the_stack=lambda stack: {"haproxy": os.environ["HAPROXY"]})
-fixtures.facts_of_files = lambda stack: {}
-fixtures.facts_of = lambda stack: {"image_tags": {"lb1": "mine:latest"}, "images": {"lb1": os.environ["IMAGE_ID"]}}
-fixtures.make_stack = lambda settings, *_: SimpleNamespace(timeline=Timeline())
+session_stack.checked = lambda stack, settings: []
+session_stack.stand_up = lambda stack, settings: None
+session_stack.leave_or_keep = lambda *_, **__: None
+session_stack.versions = SimpleNamespace(of_the_stack=lambda stack: {"haproxy": os.environ["HAPROXY"]})
+session_stack.facts_of_files = lambda stack: {}
+session_stack.facts_of = lambda stack: {"image_tags": {"lb1": "mine:latest"}, "images": {"lb1": os.environ["IMAGE_ID"]}}
+session_stack.make_stack = lambda settings, *_: SimpleNamespace(timeline=Timeline(), load_client=SimpleNamespace())
 """
 ON_A_STACK = ENDING.replace("test_a()", "test_a(rmq_stack)").replace("test_b()", "test_b(rmq_stack)")
 

@@ -9,7 +9,7 @@ import pytest
 
 from pytest_rmqha.adapters.stack import Stack
 from pytest_rmqha.errors import StackNotUp
-from pytest_rmqha.fixtures import MOST_REBUILDS, _make_ready
+from pytest_rmqha.preparing import MOST_REBUILDS, make_ready
 
 
 class Unbuildable:
@@ -28,10 +28,10 @@ def test_after_two_vain_rebuilds_nothing_more_is_judged() -> None:
     stack, marks = Unbuildable(), SimpleNamespace(fresh_cluster=False, variant=None)
     for _ in range(MOST_REBUILDS):
         with pytest.raises(StackNotUp):
-            _make_ready(cast(Any, stack), cast(Any, marks))
+            make_ready(cast(Any, stack), cast(Any, marks))
 
     with pytest.raises(pytest.exit.Exception, match="could not be built anew 2 times in a row") as ended:
-        _make_ready(cast(Any, stack), cast(Any, marks))
+        make_ready(cast(Any, stack), cast(Any, marks))
 
     assert (stack.tried, ended.value.returncode) == (2, pytest.ExitCode.TESTS_FAILED)
 

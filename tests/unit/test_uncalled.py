@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from pytest_rmqha.chaos import Chaos
-from pytest_rmqha.fixtures import LEFT, _leave_uncalled
 from pytest_rmqha.lease import lease
+from pytest_rmqha.scenario_lease import LEFT, _leave_uncalled
 from pytest_rmqha.sigterm import CLEAN_STOP, CleanStop
 from tests.unit.fakes import FakeStack, World
 

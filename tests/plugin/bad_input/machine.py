@@ -23,7 +23,7 @@ MS_BIND, MS_REC, MS_PRIVATE = 0x1000, 0x4000, 1 << 18
 PRELOADED = (
     "pytest",
     *(f"_pytest.{name}" for name in default_plugins),
-    *("pytest_rmqha.plugin", "pytest_rmqha.fixtures", "pytest_rmqha.cli", "pytest_rmqha.readiness"),
+    *(f"pytest_rmqha.{name}" for name in ("plugin", "scenario_lease", "fixtures", "cli", "readiness")),
 )
 PLUGIN_FOLDERS = tuple(
     Path(place) / "docker/cli-plugins" for place in ("/usr/local/lib", "/usr/local/libexec", "/usr/lib", "/usr/libexec")

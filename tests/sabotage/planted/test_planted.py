@@ -203,7 +203,7 @@ def test_a_watcher_that_died(rmq_stage: Stage, rmq_stack: Any) -> None:
     def ends_its_thread() -> Any:
         raise SystemExit
 
-    watch = rmq_stack._watches[0]
+    watch = rmq_stack.watchers.running[0]
     with replaced(watch, "_look", ends_its_thread):
         await_match(lambda: watch.is_blind, bool, what="the watcher dead", within=seconds(5))
     ordinary_load(rmq_stage)

@@ -43,7 +43,8 @@ class Consumer(threading.Thread):
         self._again = False
         self._resubscribe = False
         self._sessions = 0
-        self._release_due = False
+        self._release_due = self._is_over = False
+        self._last_held = 0
 
     def run(self) -> None:
         if not self.hold:  # who keeps what it gets is sent nothing more: that is no gap
@@ -70,33 +71,50 @@ class Consumer(threading.Thread):
         return not self.stopping.is_set() and time.monotonic() < self._deadline
 
     def cease(self) -> None:
+        """No more deliveries; what it holds goes back to the queue."""
         self.stopping.set()
 
+    def end(self) -> None:
+        """The load is over."""
+        self._is_over = True
+        self.cease()
+
     def release(self) -> int:
-        """Acknowledge all that is held, and from now on what arrives. How many were held on the connection there is now."""
-        self.hold, held = False, self.held
-        self._release_due = held > 0
-        self.held = 0
-        return held
+        """Acknowledge all that is held, and from now on what arrives. How many were held on the connection there is now.
+
+        Its own thread does so. Until its session has proved to live the broker owes what it holds: of one that hangs it gets
+        them back.
+        """
+        with self.lock:
+            self.ledger.owe(self._session)
+        self._release_due = True
+        return self.held
 
     @property
     def _session(self) -> str:
         return f"{self.name}#{self._sessions}"
 
-    def _acknowledge_all(self, channel: Any) -> None:
-        """First a question that is answered: what goes into a dead connection is not acknowledged, and the broker owes it."""
-        self._release_due = False
-        channel.basic_qos(prefetch_count=self.prefetch)
-        with self.lock:
-            self.ledger.acknowledged(self._session)
-        channel.basic_ack(0, multiple=True)
+    def _acknowledge_held(self, channel: Any) -> None:
+        """First a question that is answered: what goes into a dead connection is not acknowledged.
+
+        Up to the last one that is held: what came since is not in the ledger yet.
+        """
+        self._release_due = self.hold = False
+        if self.held:
+            channel.basic_qos(prefetch_count=self.prefetch)
+            with self.lock:
+                self.ledger.acknowledged(self._session)
+            channel.basic_ack(self._last_held, multiple=True)
+            self.held = 0
 
     def _serve(self, connection: pika.BlockingConnection) -> None:
         try:
             while self._is_wanted():
                 channel = connection.channel()
                 self._sessions += 1
-                self._release_due, self.held = False, 0
+                self.held = 0
+                self.hold = self.hold and not self._release_due
+                self._release_due = False
                 channel.basic_qos(prefetch_count=self.prefetch)
                 channel.add_on_cancel_callback(self._cancelled)
                 channel.basic_consume(self.queue, self._arrive, auto_ack=not self.ack, exclusive=self.exclusive)
@@ -107,7 +125,7 @@ class Consumer(threading.Thread):
                 while self._is_wanted() and not self._resubscribe:
                     connection.process_data_events(time_limit=LOOK)
                     if self._release_due:
-                        self._acknowledge_all(channel)
+                        self._acknowledge_held(channel)
                 self._end_session()
                 with contextlib.suppress(Exception):
                     channel.close()
@@ -117,8 +135,8 @@ class Consumer(threading.Thread):
                 event("disconnected", self.name, reason=told(error))
 
     def _end_session(self) -> None:
-        """Unless it is ours to end it, the broker owes what was kept."""
-        if self._is_wanted():
+        """The broker owes what was kept; not at the end of the load, when nobody is there any more to take it."""
+        if not self._is_over:
             with self.lock:
                 self.ledger.died(self._session)
 
@@ -132,24 +150,28 @@ class Consumer(threading.Thread):
             return
         self.arrived += 1
         self.last_arrival = time.monotonic()
+        hold = self.hold
         with self.lock:
             for text, redelivered in sabotage.arrivals(body, method.redelivered):
-                self._write(text, redelivered)
-        if not self.hold:
+                self._write(text, redelivered, hold)
+        if not hold:
             self.meter.moved(self.name, "deliver")
         if self._first_due:
             self._first_due = False
             event("first_delivery", self.name)
-        if self.hold:
-            self.held += 1
+        if hold:
+            self.held, self._last_held = self.held + 1, method.delivery_tag
         elif self.ack:
             channel.basic_ack(method.delivery_tag)
 
-    def _write(self, body: bytes, redelivered: bool) -> None:
+    def _write(self, body: bytes, redelivered: bool, hold: bool) -> None:
         stream, number, load = message.parsed(body)
-        if self.ledger.arrive(stream, number, redelivered, body[:60].decode(errors="replace"), self.name, load):
+        first = self.ledger.arrive(stream, number, redelivered, body[:60].decode(errors="replace"), self.name, load)
+        if first:
             self.meter.took("deliver", self.last_arrival - _sent_at(body))
-        if self.hold and load == self.ledger.load:
+        if (
+            hold and load == self.ledger.load and (first or redelivered)
+        ):  # a late copy of what another has got is not owed
             self.ledger.hold(stream, number, self._session)
 
 

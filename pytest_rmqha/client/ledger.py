@@ -230,16 +230,24 @@ class Ledger:
         """What just arrived stays unacknowledged in this session."""
         self._held[stream, number] = session
 
+    def owe(self, session: str) -> None:
+        """What it held, and nobody else has got since, is to come again, unless it proves to be acknowledged."""
+        for stream, number in self._held_by(session):
+            self.streams[stream].owed.set(number)
+
     def acknowledged(self, session: str) -> None:
-        """All that it held."""
-        self._held = {message: holder for message, holder in self._held.items() if holder != session}
+        """All that it held: an answer came through its channel, so it lives."""
+        for stream, number in self._held_by(session):
+            self.streams[stream].owed.clear(number)
+            del self._held[stream, number]
 
     def died(self, session: str) -> None:
-        """What it held, and nobody else has got since, is owed."""
-        for (stream, number), holder in self._held.items():
-            if holder == session and stream in self.streams:
-                self.streams[stream].owed.set(number)
-        self.acknowledged(session)
+        self.owe(session)
+        for message in self._held_by(session):
+            del self._held[message]
+
+    def _held_by(self, session: str) -> list[tuple[str, int]]:
+        return [message for message, holder in self._held.items() if holder == session and message[0] in self.streams]
 
     def _is_of_another_load(self, load: str) -> bool:
         if load in self.earlier:

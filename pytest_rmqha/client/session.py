@@ -170,16 +170,23 @@ class Session:
         for name in names:
             if name not in self.roles:
                 raise Refused(f"no role {name!r}; there are {', '.join(self.roles) or 'none'}")
-        publishers = list(self.publishers.values()) if r["role"] == "*" else []
-        self._end(publishers, [self.roles[name] for name in names], 1)
+        is_over = r["role"] == "*"
+        publishers = list(self.publishers.values()) if is_over else []
+        self._end(publishers, [self.roles[name] for name in names], 1, is_over)
         return {}
 
     @staticmethod
-    def _end(publishers: Sequence[Publisher], roles: Sequence[Role], within: float) -> bool:
-        """All at the same time, so that a frozen broker costs ``within`` and CLOSING once. False if answers are missing."""
+    def _end(publishers: Sequence[Publisher], roles: Sequence[Role], within: float, is_over: bool = False) -> bool:
+        """All at the same time, so that a frozen broker costs ``within`` and CLOSING once. False if answers are missing.
+
+        ``is_over``: the load is; what a consumer holds is nobody's then.
+        """
         threads: list[Publisher | Role] = [*publishers, *roles]
         for thread in threads:
-            thread.cease()
+            if is_over and isinstance(thread, Consumer):
+                thread.end()
+            else:
+                thread.cease()
         until = time.monotonic() + within
         answered = [publisher.settle(until - time.monotonic()) for publisher in publishers]
         until = time.monotonic() + CLOSING
@@ -254,7 +261,7 @@ class Session:
         return {"found": found}
 
     def _reset(self) -> Answer:
-        self._end(list(self.publishers.values()), list(self.roles.values()), 0.5)
+        self._end(list(self.publishers.values()), list(self.roles.values()), 0.5, True)
         self._begin()
         return {}
 

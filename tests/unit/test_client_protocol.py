@@ -365,37 +365,53 @@ def test_what_came_to_another_before_the_death_was_noticed_is_not_owed() -> None
     assert list(stream.missing().ones()) == [1]
 
 
-def test_a_cancelled_session_owes_too_and_one_that_we_end_does_not() -> None:
+@pytest.mark.parametrize(("how", "owed"), [("cease", [0, 1]), ("end", [0])])
+def test_a_cancelled_session_owes_and_one_that_is_stopped_and_none_that_ends_with_its_load(
+    how: str, owed: list[int]
+) -> None:
     consumer, stream, get = a_holder()
-    steps = [lambda: get(0), lambda: consumer._cancelled(None), lambda: get(1), consumer.cease]
+    steps = [lambda: get(0), lambda: consumer._cancelled(None), lambda: get(1), getattr(consumer, how)]
     consumer._serve(_Connection(_Subscribed(), *steps))
 
-    assert list(stream.missing().ones()) == [0]
+    assert list(stream.missing().ones()) == owed
+
+
+def test_what_is_released_is_acknowledged_up_to_the_last_that_was_held() -> None:
+    consumer, stream, get = a_holder()
+    channel = _Subscribed()
+    consumer._serve(_Connection(channel, lambda: get(0), consumer.release, lambda: get(1), consumer.end))
+
+    assert (channel.acked, consumer.hold, list(stream.missing().ones())) == ([(7, True)], False, [])
 
 
 def test_a_release_is_worth_nothing_in_a_session_that_no_longer_answers() -> None:
     consumer, stream, get = a_holder()
     channel = _Subscribed()
-    consumer._serve(_Connection(channel, lambda: get(0), consumer.release, consumer.cease))
-    assert (channel.acked, list(stream.missing().ones())) == ([(0, True)], [1])
-
-    consumer, stream, get = a_holder()
-    channel = _Subscribed()
-    channel.is_dead = False
 
     def release() -> None:
         channel.is_dead = True
-        consumer.release()
+        assert consumer.release() == 2
+        assert list(stream.missing().ones()) == [0, 1]  # at once: the question may hang for as long as heartbeats take
+        consumer.end()
 
     consumer._serve(_Connection(channel, lambda: get(0), lambda: get(1), release))
     assert (channel.acked, list(stream.missing().ones())) == ([], [0, 1])
 
 
-def test_releasing_says_how_many_were_held() -> None:
-    consumer = a_consumer(Ledger(), hold=True)
-    consumer._arrive(_Channel(), _Method(), None, b"")
+def test_a_late_copy_of_what_another_has_got_is_held_and_not_owed() -> None:
+    consumer, stream, get = a_holder()
+    consumer.ledger.arrive("p", 0, True, "", "other", "now")
+    consumer._serve(_Connection(_Subscribed(), lambda: get(0), lambda: get(1), raised(ConnectionResetError())))
 
-    assert (consumer.release(), consumer.release(), consumer.hold) == (1, 0, False)
+    assert list(stream.missing().ones()) == [1]
+
+
+def test_who_was_released_between_two_sessions_holds_nothing_in_the_next() -> None:
+    consumer, _, get = a_holder()
+    assert consumer.release() == 0
+    consumer._serve(_Connection(_Subscribed(), lambda: get(0), consumer.end))
+
+    assert (consumer.hold, consumer.held) == (False, 0)
 
 
 # planted defects

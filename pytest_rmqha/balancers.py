@@ -36,7 +36,13 @@ class Balancer:
         return self.containers.state(self.service)
 
     def signal(self, program: str, signal: str) -> None:
-        """Send a signal to every process called exactly ``program``."""
+        """Send a signal to every process called exactly ``program``.
+
+        Who is to be killed is stopped first: keepalived's VRRP process is told of its parent's death by a SIGTERM, and would
+        give the address back in the moment before its own SIGKILL comes (seen once).
+        """
+        if signal == "KILL":
+            self.containers.must(self.service, "pkill", "-STOP", "-x", program)
         self.containers.must(self.service, "pkill", f"-{signal}", "-x", program)
 
     def runs(self, program: str) -> bool:

@@ -27,6 +27,10 @@ class ToolFailed(HarnessError):
     """A tool or an interface that we need refused, failed or did not answer in time."""
 
 
+class NobodyListens(ToolFailed):
+    """The port refuses connections: the program behind it is not there."""
+
+
 class BudgetSpent(HarnessError):
     """What we waited for did not happen in time, and it was ours to bring about."""
 

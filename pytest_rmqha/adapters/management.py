@@ -10,13 +10,17 @@ from urllib.parse import quote
 import requests
 
 from pytest_rmqha.adapters import http
-from pytest_rmqha.errors import ToolFailed
+from pytest_rmqha.errors import NobodyListens, ToolFailed
 
 JSON = Any
 
 
 class NoAnswer(ToolFailed):
     """The node's API is not reachable or does not answer in time."""
+
+
+class Refused(NoAnswer, NobodyListens):
+    """The node's API port refuses connections."""
 
 
 def _name(text: str) -> str:
@@ -37,7 +41,8 @@ class Management:
         try:
             answer = http.ask(method, f"{self.base}/{path}", auth=self._auth, json=body, timeout=(min(limit, 2), limit))
         except requests.RequestException as error:
-            raise NoAnswer(f"{method} {self.base}/{path}: {type(error).__name__}") from error
+            kind = Refused if http.is_refusal(error) else NoAnswer
+            raise kind(f"{method} {self.base}/{path}: {type(error).__name__}") from error
         if answer.status_code == 404:
             # A booting broker listens before it serves anything. Its 404 is plain text or, a moment later, JSON; but a list
             # (nodes, queues, …) can't be missing, only an object in one can.

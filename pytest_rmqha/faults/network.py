@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from pytest_rmqha.clock import now
 from pytest_rmqha.cluster import Cluster, Node
-from pytest_rmqha.errors import HarnessError
+from pytest_rmqha.errors import HarnessError, NobodyListens
 from pytest_rmqha.faults.fault import Fault
 from pytest_rmqha.links import Link, Links, each
 from pytest_rmqha.outside import Filter
@@ -91,15 +92,23 @@ def _cut_both_ways(
         lambda: links.close_at_once(chosen),
         targets,
         lambda: links.open_again(chosen),
-        lambda: not any(_sees(link.source, link.target) for link in chosen),
+        lambda: _all_noticed(chosen),
     )
 
 
+def _all_noticed(links: Sequence[Link]) -> bool:
+    """Each end is asked, all at the same moment, whether it takes its peer for running."""
+    with ThreadPoolExecutor(max_workers=max(1, len(links))) as pool:
+        return not any([*pool.map(lambda link: _sees(link.source, link.target), links)])
+
+
 def _sees(node: Node, peer: Node) -> bool:
-    """Whether the node takes its peer for running. One that paused itself has no management to ask: it takes nobody so."""
+    """One that paused itself has no management to ask, and takes nobody for running. One that does not answer says nothing:
+    its API waits for a peer that it has not given up yet.
+    """
     try:
         return peer.name in node.running_peers()
-    except HarnessError:
+    except NobodyListens:
         return False
 
 

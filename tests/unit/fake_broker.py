@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
-from pytest_rmqha.errors import ToolFailed
+from pytest_rmqha.errors import NobodyListens, ToolFailed
 
 
 @dataclass
@@ -19,13 +19,13 @@ class Objects:
 
 
 class FakeApi:
-    """One node's management API. ``mute``: nothing answers. ``seen``: the peers it sees; ``wrote``: what was put.
+    """One node's management API. ``mute``: nothing answers; ``refuses``: nobody listens. ``seen``: the peers it sees; ``wrote``: what was put.
 
     ``found`` are queues as a test tells them; what is put is kept in ``objects``, which the nodes of a cluster share.
     """
 
     def __init__(self, peers: Sequence[str], objects: Objects | None = None) -> None:
-        self.mute = False
+        self.mute = self.refuses = False
         self.objects = objects or Objects()
         self.seen: dict[str, dict[str, Any]] = {
             name: {"name": name, "running": True, "partitions": [], "mem_alarm": False, "disk_free_alarm": False}
@@ -38,6 +38,8 @@ class FakeApi:
         self.connected: list[dict[str, Any]] = []
 
     def _asked(self) -> None:
+        if self.refuses:
+            raise NobodyListens("refused")
         if self.mute:
             raise ToolFailed("no answer")
 

@@ -166,6 +166,9 @@ def test_a_clean_cut_is_one_that_each_end_has_noticed_and_a_paused_end_has(world
     world.apis[0].seen[world.names[1]]["running"] = False
     assert not fault.in_effect()
     world.apis[1].mute = True
+    with pytest.raises(ToolFailed):  # "not yet", for whoever waits for it
+        fault.in_effect()
+    world.apis[1].refuses = True
     assert fault.in_effect()
 
 

@@ -17,8 +17,8 @@ from pytest_rmqha.runs import Manifest
 from pytest_rmqha.settings import Settings
 from pytest_rmqha.topology import Topology
 
-ASKED, IMAGES, TAGS, STACK = "images_asked", "images", "image_tags", "stack"
-OF_A_STACK, SETTLED_ON = (IMAGES, TAGS, STACK), "settled_on"
+ASKED, IMAGES, TAGS, STACK, MADE_OF = "images_asked", "images", "image_tags", "stack", "made_of"
+OF_A_STACK, SETTLED_ON = (IMAGES, TAGS, STACK, MADE_OF), "settled_on"
 PROGRAMS = ("rabbitmq", "erlang", "haproxy", "keepalived", "toxiproxy")
 TAG_OF_OURS = re.compile(r"rmqha/[a-z]+:\S+-[0-9a-f]{12}")
 
@@ -47,7 +47,7 @@ def taken_over(manifest: Manifest) -> dict[str, Mapping[str, Any]]:
 
 def compared(first: Manifest, other: Manifest) -> list[Row]:
     """Of a run whose stack never stood there is nothing: it has no verdict that could be of another one."""
-    return [*_compared_images(first, other), *_compared_programs(first, other)]
+    return [*_compared_images(first, other), *_compared_programs(first, other), *_compared_compose(first, other)]
 
 
 def compared_asked(first: Mapping[str, Any], other: Mapping[str, Any]) -> list[Row]:
@@ -70,6 +70,12 @@ def _compared_images(first: Manifest, other: Manifest) -> list[Row]:
         if not all(TAG_OF_OURS.fullmatch(str(tags.get(service, ""))) for tags in (here, there)):
             members.setdefault(("the image id", ids_here[service], ids_there[service]), []).append(service)
     return rows + [(f"{what} of {', '.join(names)}", a, b) for (what, a, b), names in members.items()]
+
+
+def _compared_compose(first: Manifest, other: Manifest) -> list[Row]:
+    """What ``docker compose config`` made of the members, with all that their file includes and that variables fill in."""
+    here, there = noted(first, MADE_OF), noted(other, MADE_OF)
+    return [("the compose file with what it includes", here[k], there[k]) for k in here.keys() & there.keys()]
 
 
 def _compared_programs(first: Manifest, other: Manifest) -> list[Row]:

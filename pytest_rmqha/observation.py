@@ -125,4 +125,5 @@ def present(seen: Observed, folder: Path) -> Measured:
     # A play that was broken off has consumed nothing of what it parked: what did not arrive is not lost.
     lost = numbers.lost if seen.error is None else 0
     why = told(numbers.outages)
-    return Measured(numbers.longest_outage, lost, numbers.duplicated, numbers.unknown, why, seen.name)
+    stood_still = [seconds for seconds in (numbers.longest_outage, numbers.longest_delivery_gap) if seconds is not None]
+    return Measured(max(stood_still, default=None), lost, numbers.duplicated, numbers.unknown, why, seen.name)

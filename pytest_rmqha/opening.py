@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,10 +13,9 @@ from pytest_rmqha.adapters.preflight import preflight
 from pytest_rmqha.adapters.run_secrets import Secrets
 from pytest_rmqha.adapters.stack import Stack
 from pytest_rmqha.adapters.versions import image_tags
-from pytest_rmqha.config.definitions import topology_said
+from pytest_rmqha.config.definitions import importable
 from pytest_rmqha.config.findings import refuse
 from pytest_rmqha.config.folder import check_folder, digests
-from pytest_rmqha.config.origin import topology_to_import
 from pytest_rmqha.images.spec import wanted
 from pytest_rmqha.settings import Settings
 from pytest_rmqha.timeline import Timeline
@@ -85,11 +83,6 @@ def make_stack(
     )
 
 
-def imported_by(stack: Stack) -> Path | None:
-    """The ``topology.json`` that is imported once its cluster has formed."""
-    return topology_to_import(stack.folders, stack.own, [stack.config_files[node.service] for node in stack.nodes])
-
-
 def checked(stack: Stack, settings: Settings) -> list[str]:
     """What the programs' own checkers say of somebody's files, a line a finding; UserInputError where one refuses its file.
 
@@ -100,19 +93,18 @@ def checked(stack: Stack, settings: Settings) -> list[str]:
     bring_up.refuse_clash(stack)
     labels = stack.engine.helper_labels
     found = preflight(stack.topology, stack.images, stack.config_files, labels, settings.version)
-    found += topology_said(imported_by(stack))
+    found += importable(stack.imported) if stack.imported is not None else []
     refuse(found)
     return [str(finding) for finding in found]
 
 
 def facts_of_files(stack: Stack) -> dict[str, object]:
     """For the manifest, whether the stack comes up or not: SHA-256s of its files."""
-    imported = imported_by(stack)
     facts: dict[str, object] = {
         "config_sha256": {member: digests(files) for member, files in stack.config_files.items()}
     }
-    if imported is not None:
-        facts["imported_sha256"] = {imported.name: hashlib.sha256(imported.read_bytes()).hexdigest()}
+    if stack.imported is not None:
+        facts["imported_sha256"] = {stack.imported.name: stack.imported.sha256}
     return facts
 
 
@@ -122,6 +114,7 @@ def facts_of(stack: Stack) -> dict[str, object]:
         "bring_up": {label: round(took, 1) for label, took in stack.took.items()},
         "images": dict(stack.engine.image_digests()),
         "image_tags": dict(image_tags(stack.engine)),
+        "made_of": {"compose": stack.compose_digest},
     }
 
 

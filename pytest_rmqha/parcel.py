@@ -53,7 +53,7 @@ def pack(arguments: Sequence[str], environment: Mapping[str, str], here: Path) -
     written = tuple(Path(os.path.normpath(path)) for path in outputs)
     named = [*_named(words, here), *_inputs(words, environment, ini, here)]
     topologies = [path for path in named if path.suffix in (".yaml", ".yml") and path.is_file()]
-    wanted = [_project(ini, here), *_package(), *named]
+    wanted = [_project(ini, here), *_package(), *named, *_linked(_setting("config", words, environment, ini, here))]
     for file in topologies:
         wanted += _beside(file)
     files = {*_bounded(wanted, written), *written[0].glob(f"*/{MANIFEST}")}
@@ -108,6 +108,22 @@ def _inputs(words: Sequence[str], environment: Mapping[str, str], ini: IniFile, 
         path = _setting(name, words, environment, ini, here)
         if path is not None and path.exists():
             yield Path(os.path.normpath(path))
+
+
+def _linked(configuration: Path | None) -> list[Path]:
+    """Folders of a configuration that are links: a tree is walked without them. A link to nothing is told here, for it can't
+    travel and would be filled in from the reference.
+    """
+    if configuration is None or not configuration.is_dir():
+        return []
+    folder = Path(os.path.normpath(configuration))
+    places = [folder, *(path for path in sorted(folder.iterdir()) if path.is_dir())]
+    for path in (path for place in places for path in sorted(place.iterdir())):
+        if path.is_symlink() and not path.exists():
+            raise UserInputError(
+                "configuration file", str(path), "a readable file", "make it readable (a link to nothing)"
+            )
+    return [path for path in places if path.is_symlink()]
 
 
 def _project(ini: IniFile, here: Path) -> Path:

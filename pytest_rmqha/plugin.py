@@ -20,7 +20,7 @@ from pytest_rmqha import hookspecs, live, manifest, plan, readiness, resuming, r
 from pytest_rmqha.capabilities import Lack
 from pytest_rmqha.catalogue import Scenario
 from pytest_rmqha.config.members import files_of_members
-from pytest_rmqha.config.origin import left_out, origin_lines
+from pytest_rmqha.config.origin import left_out, not_judged, origin_lines
 from pytest_rmqha.errors import HarnessError, UserInputError
 from pytest_rmqha.estimates import Estimates
 from pytest_rmqha.markers import MARKERS, MARKS, read
@@ -140,10 +140,14 @@ def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
     shape, folders = config.stash[TOPOLOGY], configuration_folders(settings)
     images = [f"image of the {role}s: {tag}, as the compose file says" for role, tag in images_stated(settings, shape)]
     if settings.config is None:
-        return images
+        ours = (
+            [] if settings.is_reference else ["configuration: all of it from the reference; --rmq-config brings yours"]
+        )
+        return [*images, *ours]
     files = files_of_members(shape, folders, settings.config)
     brokers = {broker.service: files[broker.service] for broker in shape.brokers}
-    return [*images, *origin_lines(settings.config, files), *left_out(folders, settings.config, brokers)]
+    lines = [*origin_lines(settings.config, files), *left_out(folders, settings.config, brokers)]
+    return [*images, *lines, *not_judged(settings.config, shape)]
 
 
 def _only_looking(config: pytest.Config) -> bool:

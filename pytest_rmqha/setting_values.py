@@ -11,8 +11,9 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 from pytest_rmqha import data
-from pytest_rmqha.config.folder import BALANCER_TARGETS, BROKER_TARGETS, configuration_in, unread
+from pytest_rmqha.config.folder import configuration_in, unread
 from pytest_rmqha.errors import UserInputError
+from pytest_rmqha.places import BALANCER_TARGETS, BROKER_TARGETS
 
 Reader = Callable[[str, Path], object]
 

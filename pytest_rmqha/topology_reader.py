@@ -7,15 +7,20 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import PurePosixPath
 from typing import Any
 
 from pytest_rmqha.errors import UserInputError
+from pytest_rmqha.places import BALANCER_TARGETS, BROKER_TARGETS
 from pytest_rmqha.topology import BalancerSpec, BrokerSpec, Topology
 
 ROLES = ("broker", "balancer", "client", "toxiproxy")
 NODE_TYPES = ("disc", "ram")
 OURS = "rmqha/"
+PLACES = (*BROKER_TARGETS.values(), *BALANCER_TARGETS.values(), "/var/lib/rabbitmq/.erlang.cookie")
+ANOTHER_FILE = re.compile(r"RABBITMQ_(CONFIG|ADVANCED_CONFIG|CONF_ENV|ENABLED_PLUGINS)_FILES?")
 
 
 def from_compose(config: Mapping[str, Any], name: str) -> Topology:
@@ -39,6 +44,7 @@ def from_compose(config: Mapping[str, Any], name: str) -> Topology:
     vip = _vip(name, {s: labels[s] for s in balancers}, subnet)
     others = _addresses_of_others(services, roles, network)
     _all_different(name, [("the gateway", gateway), *addresses.items(), *others, *([("the VIP", vip)] if vip else [])])
+    _refuse_own_places(name, services, (*brokers, *balancers))
     names = {s: _hostname(name, s, services[s]) for s in (*brokers, *balancers)}
     _all_different(name, list(names.items()), "host name")
     return Topology(
@@ -51,6 +57,41 @@ def from_compose(config: Mapping[str, Any], name: str) -> Topology:
         network=network,
         images=_images(name, services, (("broker", brokers), ("balancer", balancers))),
     )
+
+
+def _refuse_own_places(name: str, services: Mapping[str, Any], members: Iterable[str]) -> None:
+    """Configuration comes out of a folder and is copied in: what a compose file lays over it would run instead, and a folder
+    of the host would be written to.
+    """
+    for service in members:
+        body = services[service]
+        for target in _mounted(body):
+            hidden = [place for place in PLACES if PurePosixPath(place).is_relative_to(target)]
+            if hidden:
+                raise UserInputError(
+                    f"mounts of service {service} in topology {name}",
+                    target,
+                    f"none that holds {', '.join(hidden[:3])}",
+                    "give these files by --rmq-config, and take the mount out",
+                )
+        for variable in (str(entry).partition("=")[0] for entry in body.get("environment") or ()):
+            if ANOTHER_FILE.fullmatch(variable):
+                raise UserInputError(
+                    f"environment of service {service} in topology {name}",
+                    variable,
+                    "none that makes the broker read other files than those of /etc/rabbitmq",
+                    "give the file by --rmq-config, and take the variable out",
+                )
+
+
+def _mounted(service: Mapping[str, Any]) -> Iterable[str]:
+    """Where its mounts are, in the long form and in the short one (``./here:/there:ro``)."""
+    for key in ("volumes", "configs", "secrets"):
+        for mount in service.get(key) or ():
+            if isinstance(mount, Mapping) and mount.get("target"):
+                yield str(mount["target"])
+            elif isinstance(mount, str) and ":" in mount:
+                yield mount.split(":")[1]
 
 
 def _images(

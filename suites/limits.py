@@ -12,9 +12,7 @@ import pytest
 
 from pytest_rmqha.checkers.observed import observed
 from pytest_rmqha.checkers.verdict import Checker, Outcome, Verdict
-from pytest_rmqha.config.folder import ConfigFile
 from pytest_rmqha.config.suspects import suspects
-from pytest_rmqha.opening import imported_by
 from pytest_rmqha.waiting import Budget
 from pytest_rmqha.workload.history import History
 
@@ -28,8 +26,8 @@ def blamed(rmq_stack: Any) -> Blamed:
     A file of scenarios takes it with ``blamed = limits.blamed``.
     """
     files = [file for member in rmq_stack.config_files.values() for file in member]
-    if (imported := imported_by(rmq_stack)) is not None:
-        files.append(ConfigFile(imported.name, imported, "", imported.read_bytes(), 0o644))
+    if rmq_stack.imported is not None:
+        files.append(rmq_stack.imported)
     return lambda measure: suspects(measure, files)
 
 

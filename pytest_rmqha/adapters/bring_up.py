@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from pytest_rmqha.adapters.engine import FileToPut
 from pytest_rmqha.adapters.haproxy import OWN_FILE, own_page
 from pytest_rmqha.adapters.route import refuse_unreachable
-from pytest_rmqha.config.origin import topology_to_import
 from pytest_rmqha.config.override import CLIENT_HOST, TOXIPROXY_HOST, host_of, proxies_for
 from pytest_rmqha.errors import StackNotUp, ToolFailed, UserInputError
 from pytest_rmqha.waiting import await_match, seconds
@@ -188,9 +187,25 @@ def import_topology(stack: Stack) -> None:
         ignore=(ToolFailed,),
     )
     _await_vhosts(stack, everybody)
-    file = topology_to_import(stack.folders, stack.own, [stack.config_files[node.service] for node in stack.nodes])
-    if file is not None:
-        stack.nodes[0].api.ask("POST", "definitions", json.loads(file.read_text()), timeout=20)
+    if stack.imported is not None:
+        stack.nodes[0].api.ask("POST", "definitions", json.loads(stack.imported.content), timeout=20)
+
+
+def other_files(stack: Stack, member: str) -> list[str]:
+    """Paths in a member's container whose content is not what this run's configuration has there."""
+    return [f.target for f in stack.config_files[member] if stack.engine.read(member, f.target) != f.content]
+
+
+def refuse_other_files(stack: Stack) -> None:
+    """UserInputError when a member runs on something else than it was given: its image's start script wrote over it."""
+    for member in stack.config_files:
+        if other := other_files(stack, member):
+            raise UserInputError(
+                f"configuration of {member}",
+                f"other content at {', '.join(other)} once it runs",
+                "the files that it was given, byte for byte",
+                "take an image, an entrypoint and a command that leave them as they are",
+            )
 
 
 def _await_vhosts(stack: Stack, everybody: frozenset[str]) -> None:

@@ -7,6 +7,7 @@ around it.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import signal
@@ -66,6 +67,19 @@ def read_config(file: Path, environment: Mapping[str, str]) -> dict[str, Any]:
             "compose plug-in", "one whose 'config' writes no JSON", "version 2 or later", "update it"
         ) from None
     return parsed
+
+
+def digest_of(config: Mapping[str, Any]) -> str:
+    """SHA-256 over the services as ``read_config`` has them, without what differs from machine to machine: builds and places
+    on the host.
+    """
+
+    def body(service: Mapping[str, Any]) -> dict[str, Any]:
+        volumes = [{k: v for k, v in volume.items() if k != "source"} for volume in service.get("volumes") or ()]
+        return {**{k: v for k, v in service.items() if k not in ("build", "volumes")}, "volumes": volumes}
+
+    services = {name: body(service or {}) for name, service in (config.get("services") or {}).items()}
+    return hashlib.sha256(json.dumps(services, sort_keys=True).encode()).hexdigest()
 
 
 def _complaint(said: str) -> str:

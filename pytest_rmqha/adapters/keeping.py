@@ -85,10 +85,10 @@ def secrets_of(engine: Engine, topology: Topology) -> Secrets:
 
 
 def digest(stack: Stack) -> str:
-    """SHA-256 over what makes this stack: topology, images (what the tags stand for now) and every file."""
-    made_of: list[object] = [stack.topology]
+    """SHA-256 over what makes this stack: its compose file, images (what the tags stand for now) and every file."""
+    made_of: list[object] = [stack.topology, stack.compose_digest]
     made_of += [(role, stack.engine.image_id(tag)) for role, tag in sorted(stack.images.items())]
-    made_of += [(str(f), f.read_bytes()) for d in stack.folders if (f := d / "topology.json").is_file()]
+    made_of += [(stack.imported.name, stack.imported.sha256)] if stack.imported is not None else []
     made_of += [(m, f.target, f.mode, f.sha256) for m, files in sorted(stack.config_files.items()) for f in files]
     return hashlib.sha256(repr(made_of).encode()).hexdigest()
 
@@ -119,7 +119,7 @@ def attach(stack: Stack) -> None:
             "ask for the same --rmq-topology, --rmq-version, images and --rmq-config, or start a new stack",
         )
     for member in stack.config_files:
-        if other := other_files(stack, member):
+        if other := bring_up.other_files(stack, member):
             raise UserInputError(
                 "--rmq-reuse",
                 f"{stack.run}, whose {member} has other files at {', '.join(other)}",
@@ -132,11 +132,6 @@ def attach(stack: Stack) -> None:
         bring_up.refuse_unreachable_client(stack)
         stack.steady.wait(within=seconds(60), error=StackNotUp, what=f"the kept stack {stack.run} in steady state")
     stack.connect()
-
-
-def other_files(stack: Stack, member: str) -> list[str]:
-    """Paths in a member's container whose content is not what this run's configuration has there."""
-    return [f.target for f in stack.config_files[member] if stack.engine.read(member, f.target) != f.content]
 
 
 def _start_client(stack: Stack) -> None:

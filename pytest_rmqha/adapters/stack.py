@@ -11,7 +11,7 @@ from pathlib import Path
 from pytest_rmqha import data
 from pytest_rmqha.adapters import bring_up, evidence, keeping, own_container
 from pytest_rmqha.adapters.bring_up import ADMIN
-from pytest_rmqha.adapters.compose import ComposeProject, image_variables
+from pytest_rmqha.adapters.compose import ComposeProject, digest_of, image_variables, read_config
 from pytest_rmqha.adapters.detours import Detours
 from pytest_rmqha.adapters.engine import RUN_LABEL, Engine
 from pytest_rmqha.adapters.handles import balancers_of, links_of, nodes_of, proxies_of
@@ -24,6 +24,7 @@ from pytest_rmqha.adapters.watchers import Watchers
 from pytest_rmqha.cluster import Cluster
 from pytest_rmqha.config.folder import ConfigFile
 from pytest_rmqha.config.members import files_of_members
+from pytest_rmqha.config.origin import imported_file
 from pytest_rmqha.config.override import RUNNER_HOST, host_of, link_addresses, override, refuse_without_room
 from pytest_rmqha.detours import Detour
 from pytest_rmqha.errors import StackNotUp
@@ -58,7 +59,11 @@ class Stack:
 
     def __post_init__(self) -> None:
         self.engine = Engine(self.run)
+        self.compose_digest = digest_of(read_config(self.compose_file, image_variables(self.images)))
+        self._read: dict[str | None, dict[str, list[ConfigFile]]] = {}
         self.config_files = self.files_of_members()
+        brokers = [self.config_files[broker.service] for broker in self.topology.brokers]
+        self.imported = imported_file(self.folders, self.own, brokers)
         refuse_without_room(self.topology)
         self.link_map = link_addresses(self.topology)
         labels = {
@@ -76,9 +81,14 @@ class Stack:
         self._make_handles()
 
     def files_of_members(self) -> dict[str, list[ConfigFile]]:
-        """service -> its configuration files as they are now: reference, line, topology, the user's, the variant's."""
-        folders = [*self.folders, *([data.variant_folder(self.variant)] if self.variant else [])]
-        return files_of_members(self.topology, folders, self.own)
+        """service -> its configuration files: reference, line, topology, the user's, the variant's.
+
+        Each is read once: what is edited while the run goes on is the next run's.
+        """
+        if self.variant not in self._read:
+            folders = [*self.folders, *([data.variant_folder(self.variant)] if self.variant else [])]
+            self._read[self.variant] = files_of_members(self.topology, folders, self.own)
+        return self._read[self.variant]
 
     def _make_handles(self) -> None:
         self.nodes = nodes_of(self.topology, self.engine, self.secrets)
@@ -165,6 +175,8 @@ class Stack:
             bring_up.import_topology(self)
         with self._timed("steady state"):
             self.steady.wait(within=seconds(60), error=StackNotUp, what="the stack in steady state after bring-up")
+        with self._timed("files in place"):
+            bring_up.refuse_other_files(self)
         self.connect()
 
     def come_near(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_rmqha.adapters import bring_up, keeping
+from pytest_rmqha.adapters import bring_up
 from pytest_rmqha.cluster import Node
 from pytest_rmqha.errors import StackNotUp
 from pytest_rmqha.waiting import seconds
@@ -42,7 +42,7 @@ def enter(stack: Stack, name: str | None) -> tuple[str, ...]:
             stack.engine.stop(service, grace=5)
         bring_up.copy_files(stack, only=changed)
         for member in changed:
-            if other := keeping.other_files(stack, member):
+            if other := bring_up.other_files(stack, member):
                 raise StackNotUp(f"{member} does not have the files of {name or 'the reference'}: {', '.join(other)}")
         for service in balancers:
             stack.engine.start(service)

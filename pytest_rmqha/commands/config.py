@@ -11,11 +11,11 @@ from pathlib import Path
 from pytest_rmqha.adapters import images as image_store
 from pytest_rmqha.adapters.compose import read_config
 from pytest_rmqha.adapters.preflight import owner_labels, preflight
-from pytest_rmqha.config.definitions import topology_said
+from pytest_rmqha.config.definitions import importable
 from pytest_rmqha.config.findings import ERROR, UNCHECKED, WARNING, lines
 from pytest_rmqha.config.folder import TOPOLOGY_FILE, ConfigFile, check_folder, layered
 from pytest_rmqha.config.members import files_of_members
-from pytest_rmqha.config.origin import left_out, origin_lines, topology_to_import
+from pytest_rmqha.config.origin import imported_file, left_out, not_judged, origin_lines
 from pytest_rmqha.errors import UserInputError
 from pytest_rmqha.images.spec import wanted
 from pytest_rmqha.opening import configuration_folders
@@ -102,9 +102,12 @@ def run_check(arguments: argparse.Namespace) -> int:
         print(text)
     for text in left_out(folders, settings.config, {b.service: files[b.service] for b in topology.brokers}):
         print(text)
+    for text in not_judged(settings.config, topology):
+        print(text)
     found = preflight(topology, images, files, owner_labels(f"check-{secrets.token_hex(4)}"), settings.version)
     brokers = [files[broker.service] for broker in topology.brokers]
-    found += topology_said(topology_to_import(folders, settings.config, brokers))
+    imported = imported_file(folders, settings.config, brokers)
+    found += importable(imported) if imported is not None else []
     for text in lines(found, most=200):
         print(text)
     count = {severity: sum(f.severity == severity for f in found) for severity in (ERROR, WARNING, UNCHECKED)}

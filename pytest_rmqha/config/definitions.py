@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from pathlib import Path
 
 from pytest_rmqha.config.findings import ERROR, Finding, about
 from pytest_rmqha.config.folder import ConfigFile
@@ -33,24 +32,13 @@ def definitions_said(files: Files) -> list[Finding]:
     return [] if file is None else importable(file)
 
 
-def topology_said(path: Path | None) -> list[Finding]:
-    """The same of the ``topology.json`` that is imported once the cluster has formed."""
-    if path is None:
-        return []
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        return [Finding(str(path), 0, ERROR, f"can't be read: {error.strerror}", "the file system")]
-    return importable(ConfigFile(path.name, path, "", content, 0o644))
-
-
 def importable(file: ConfigFile) -> list[Finding]:
     """What keeps definitions from being imported; a key that lacks is a warning.
 
     A broker takes a key that isn't there as ``undefined``; what that leads to depends on the key (rabbit_definitions.erl).
     """
     try:
-        parsed = json.loads(file.content)
+        parsed = json.loads(file.content.decode())
     except json.JSONDecodeError as error:
         return [about(file, error.lineno, f"no JSON: {error.msg} (column {error.colno})", "JSON", ERROR)]
     except UnicodeDecodeError as error:

@@ -15,20 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from pytest_rmqha.errors import UserInputError
+from pytest_rmqha.places import TARGETS
 from pytest_rmqha.topology import Topology
 
-BROKER_TARGETS: Mapping[str, str] = {
-    "rabbitmq.conf": "/etc/rabbitmq/rabbitmq.conf",
-    "advanced.config": "/etc/rabbitmq/advanced.config",
-    "enabled_plugins": "/etc/rabbitmq/enabled_plugins",
-    "definitions.json": "/etc/rabbitmq/definitions.json",
-    "rabbitmq-env.conf": "/etc/rabbitmq/rabbitmq-env.conf",
-}
-BALANCER_TARGETS: Mapping[str, str] = {
-    "haproxy.cfg": "/etc/haproxy/haproxy.cfg",
-    "keepalived.conf": "/etc/keepalived/keepalived.conf",
-}
-TARGETS: Mapping[str, Mapping[str, str]] = {"broker": BROKER_TARGETS, "balancer": BALANCER_TARGETS}
 SCRIPT_FOLDER = "/etc/keepalived"
 TOPOLOGY_FILE = "topology.json"
 """Queues, exchanges and bindings that are imported once the cluster has formed; no member reads it."""
@@ -94,7 +83,8 @@ def layered(
     """Files of a member of a role ("broker" or "balancer"); a later folder (a line, a variant, the user's) wins.
 
     Our advanced.config goes with our rabbitmq.conf only (``own``: the folder that is judged): its short tick time would hide
-    how late their own stack notices.
+    how late their own stack notices. A file of ours that is missing in ``own`` stands where ours stands, never at another
+    place that a file of theirs names.
     Within a folder the member's own file wins over everybody's. The key is the file's name; a file that is named at a
     second place has that path as a further key.
     """
@@ -109,24 +99,29 @@ def layered(
             paths.pop("advanced.config", None)
         paths.update(brought)
     known = TARGETS[role]
-    found = {name: _read(path, known[name]) for name, path in paths.items() if name in known}
-    _add_named(found, paths, list(found.values()))
+    found = {name: read_file(path, known[name]) for name, path in paths.items() if name in known}
+    _add_named(found, paths, list(found.values()), own)
     if role == "balancer":
         scripts = [path for name, path in paths.items() if name.endswith(".sh") and name not in found]
-        loose = {path.name: _read(path, f"{SCRIPT_FOLDER}/{path.name}") for path in scripts}
+        loose = {path.name: read_file(path, f"{SCRIPT_FOLDER}/{path.name}") for path in scripts}
         found |= loose
-        _add_named(found, paths, list(loose.values()))
+        _add_named(found, paths, list(loose.values()), own)
     return found
 
 
-def _add_named(found: dict[str, ConfigFile], paths: Mapping[str, Path], unread: list[ConfigFile]) -> None:
-    """What ``unread`` names, what that names, and so on."""
+def _add_named(
+    found: dict[str, ConfigFile], paths: Mapping[str, Path], unread: list[ConfigFile], own: Path | None
+) -> None:
+    """What ``unread`` names, what that names, and so on; what a file of theirs names is theirs."""
     targets = {file.target for file in found.values()}
     while unread:
-        for _, target in named_paths(unread.pop().content):
+        names = unread.pop()
+        is_theirs = own is not None and names.origin.is_relative_to(own)
+        for _, target in named_paths(names.content):
             name = PurePosixPath(target).name
-            if name in paths and target not in targets:
-                file = _read(paths[name], target)
+            is_ours = own is not None and name in paths and not paths[name].is_relative_to(own)
+            if name in paths and target not in targets and not (is_theirs and is_ours):
+                file = read_file(paths[name], target)
                 found[target if name in found else name] = file
                 targets.add(target)
                 unread.append(file)
@@ -148,7 +143,8 @@ def _folders_in(place: Path) -> list[Path]:
     return sorted(p for p in place.iterdir() if p.is_dir() and not p.name.startswith("."))
 
 
-def _read(path: Path, target: str) -> ConfigFile:
+def read_file(path: Path, target: str) -> ConfigFile:
+    """UserInputError when it can't be read."""
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -174,7 +170,9 @@ def unread(folder: Path) -> list[Path]:
 
 
 def check_folder(folder: Path, topology: Topology) -> None:
-    """Refuses a sub-folder that names no member, two that name the same one, and what its member would not read."""
+    """Refuses a sub-folder that names no member, two that name the same one, what its member would not read, and what every
+    member that could read it has a file of its own for.
+    """
     members = _listed(m.service if m.service == m.hostname else f"{m.service} ({m.hostname})" for m in topology.members)
     owners: dict[str, Path] = {}
     for place in _folders_in(folder):
@@ -207,6 +205,26 @@ def check_folder(folder: Path, topology: Topology) -> None:
                 f"files that {member.service}, a {role}, reads: {_listed(TARGETS[role])}, or named in one by absolute path",
                 "move it to the member that reads it, name it by its absolute path, or move it out",
             )
+
+    _refuse_shadowed(folder, topology)
+
+
+def _refuse_shadowed(folder: Path, topology: Topology) -> None:
+    """A file at the top that each member has one of its own for would be taken for what runs."""
+    roles = [(m, "broker") for m in topology.brokers] + [(m, "balancer") for m in topology.balancers]
+    read = {file.origin for m, role in roles for file in layered([folder], m.service, role, m.hostname).values()}
+    there = {role for _, role in roles}
+    could = {file.origin for role in there for file in files_of(folder, "", role).values()}
+    shadowed = [path for path in configuration_in(folder) if path in could - read]
+    if shadowed:
+        name = shadowed[0].name
+        owners = [m.service for m, _ in roles if any((folder / at / name).is_file() for at in (m.service, m.hostname))]
+        raise UserInputError(
+            f"configuration {folder}",
+            f"{name}, which no member reads: {_listed(owners)} have their own",
+            "files at the top that at least one member reads",
+            f"take {name} out of the top, or out of the members' folders",
+        )
 
 
 def _listed(names: Iterable[str]) -> str:

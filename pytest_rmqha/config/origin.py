@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pytest_rmqha.config.folder import TOPOLOGY_FILE, ConfigFile
+from pytest_rmqha.config.folder import TOPOLOGY_FILE, ConfigFile, layered, read_file
+from pytest_rmqha.places import TARGETS
+from pytest_rmqha.topology import Topology
 
 Files = Sequence[ConfigFile]
 ADVANCED = "advanced.config"
@@ -46,6 +48,14 @@ def origin_lines(folder: Path, files: Mapping[str, Files]) -> list[str]:
     return [
         f"configuration {folder}: {yours or 'nothing'} yours" + (f"; {filled} from the reference" if filled else "")
     ]
+
+
+def not_judged(own: Path, topology: Topology) -> list[str]:
+    """One line, or none: files of theirs for a role that this topology has not."""
+    if topology.balancers:
+        return []
+    names = sorted(layered([own], "", "balancer").keys() & TARGETS["balancer"].keys())
+    return [f"not judged: {', '.join(names)} (topology {topology.name} has no balancer)"] if names else []
 
 
 def left_out(folders: Sequence[Path], own: Path, files: Mapping[str, Files]) -> list[str]:
@@ -106,6 +116,12 @@ def topology_to_import(folders: Sequence[Path], own: Path | None, brokers: Itera
             return None
     found = [folder / TOPOLOGY_FILE for folder in folders if (folder / TOPOLOGY_FILE).is_file()]
     return found[-1] if found else None
+
+
+def imported_file(folders: Sequence[Path], own: Path | None, brokers: Iterable[Files]) -> ConfigFile | None:
+    """``topology_to_import``, read."""
+    path = topology_to_import(folders, own, brokers)
+    return read_file(path, "") if path is not None else None
 
 
 def definitions_of(file: ConfigFile) -> Mapping[str, list[Mapping[str, Any]]]:

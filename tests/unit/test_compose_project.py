@@ -88,3 +88,14 @@ def runs(child: Path) -> bool:
         )
     except OSError:
         return False
+
+
+def test_the_digest_of_a_compose_file_is_of_its_services_wherever_it_lies() -> None:
+    def of(**changes: object) -> str:
+        volumes = [{"type": "bind", "source": "/here/tls", "target": "/tls"}]
+        return compose.digest_of(
+            {"name": "x", "services": {"a": {"image": "i", "volumes": volumes, **changes}, "b": None}}
+        )
+
+    assert of() == of(build={"context": "/there"}) == of(volumes=[{"type": "bind", "source": "/o", "target": "/tls"}])
+    assert len({of(), of(environment={"A": "b"}), of(command=["x"]), of(volumes=[]), of(sysctls={"s": 1})}) == 5

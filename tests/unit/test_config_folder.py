@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from pathlib import Path
 
 import pytest
 
-from pytest_rmqha.config.folder import (
-    BALANCER_TARGETS,
-    BROKER_TARGETS,
-    ConfigFile,
-    check_folder,
-    files_of,
-    layered,
-    paths_wanted,
-    unread,
-)
-from pytest_rmqha.config.origin import left_out, loaded_definitions, origin_lines, topology_to_import
+from pytest_rmqha.config.folder import ConfigFile, check_folder, files_of, layered, paths_wanted, unread
+from pytest_rmqha.config.origin import left_out, loaded_definitions, not_judged, origin_lines, topology_to_import
 from pytest_rmqha.errors import UserInputError
+from pytest_rmqha.places import BALANCER_TARGETS, BROKER_TARGETS
 from pytest_rmqha.topology import BalancerSpec, BrokerSpec, Topology
 
 
@@ -196,6 +189,39 @@ def test_a_sub_folder_that_would_go_untested_is_refused(tmp_path: Path, files: l
         (tmp_path / name).touch()
     with pytest.raises(UserInputError, match=message):
         check_folder(tmp_path, THREE)
+
+
+def test_a_file_for_everybody_that_everybody_has_of_his_own_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, keepalived_dot_conf="new", lb1__keepalived_dot_conf="old")
+    check_folder(tmp_path, THREE)
+
+    write(tmp_path, lb2__keepalived_dot_conf="old")
+    with pytest.raises(UserInputError, match=r"keepalived\.conf, which no member reads: lb1, lb2 have their own"):
+        check_folder(tmp_path, THREE)
+
+
+def test_files_of_a_role_that_the_topology_has_not_are_said_to_be_judged_by_nobody(tmp_path: Path) -> None:
+    write(tmp_path, rabbitmq_dot_conf="x", haproxy_dot_cfg="y", keepalived_dot_conf="z")
+    alone = dataclasses.replace(THREE, name="alone", balancers=())
+
+    check_folder(tmp_path, alone)
+    assert not_judged(tmp_path, THREE) == []
+    assert not_judged(tmp_path, alone) == ["not judged: haproxy.cfg, keepalived.conf (topology alone has no balancer)"]
+
+
+def test_a_file_of_ours_does_not_stand_in_at_a_place_that_only_theirs_names(tmp_path: Path) -> None:
+    ours, mine = tmp_path / "ours", tmp_path / "mine"
+    write(ours, keepalived_dot_conf="script /etc/keepalived/check.sh\n", check_dot_sh="ours", x_dot_pem="ours")
+    write(mine, keepalived_dot_conf="script /usr/local/bin/check.sh\n", haproxy_dot_cfg="crt /etc/ssl/x.pem\n")
+
+    def places(own: Path | None) -> list[str]:
+        found = layered([ours, mine], "lb1", "balancer", own=own).values()
+        return sorted(file.target for file in found if file.name in ("check.sh", "x.pem"))
+
+    assert places(mine) == ["/etc/keepalived/check.sh"]
+    assert places(None) == ["/etc/ssl/x.pem", "/usr/local/bin/check.sh"]
+    write(mine, check_dot_sh="mine")
+    assert "/usr/local/bin/check.sh" in places(mine)
 
 
 def test_hidden_folders_and_notes_are_nobodys(tmp_path: Path) -> None:

@@ -194,6 +194,14 @@ def test_without_a_history_there_is_nothing_to_show(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_outage_is_the_longest_stretch_in_which_a_client_of_either_kind_stood_still(tmp_path: Path) -> None:
+    waits = dataclasses.replace(
+        a_history(), gaps=(Gap("p.q", "publish", 101.0, 101.3), Gap("c.q", "deliver", 102.0, 108.0))
+    )
+
+    assert present(observed(waits), tmp_path).outage == pytest.approx(6.0)
+
+
 def test_plot_and_ledger_are_written_once_and_attached_to_each(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     attached: list[str] = []
     monkeypatch.setattr("pytest_rmqha.observation.allure.attach_file", lambda path, name: attached.append(name))

@@ -14,11 +14,13 @@ from pytest_rmqha.adapters.preflight import read
 from pytest_rmqha.adapters.preflight_script import BALANCER, script
 from pytest_rmqha.config.checkers import broker_said, haproxy_said, keepalived_said
 from pytest_rmqha.config.container_looks import files_said, missing_paths, script_said, with_carriage_returns
-from pytest_rmqha.config.definitions import topology_said
+from pytest_rmqha.config.definitions import importable
 from pytest_rmqha.config.findings import ERROR, UNCHECKED, WARNING, Finding, lines, refuse
-from pytest_rmqha.config.folder import BALANCER_TARGETS, BROKER_TARGETS, ConfigFile
+from pytest_rmqha.config.folder import ConfigFile
+from pytest_rmqha.config.origin import imported_file
 from pytest_rmqha.config.preflight import across
 from pytest_rmqha.errors import UserInputError
+from pytest_rmqha.places import BALANCER_TARGETS, BROKER_TARGETS
 
 MINE = Path("/mine")
 PLACES = {**BROKER_TARGETS, **BALANCER_TARGETS}
@@ -228,17 +230,24 @@ def test_definitions_that_cannot_be_imported(text: str, line: int, severity: str
 
 def test_what_is_imported_once_the_cluster_has_formed_is_read_before_anything_starts(tmp_path: Path) -> None:
     file = tmp_path / "topology.json"
-    assert topology_said(None) == []
-    (absent,) = topology_said(file)
-    assert (absent.file, absent.severity) == (str(file), ERROR)
+    assert imported_file([tmp_path], None, []) is None
+    file.symlink_to(tmp_path / "nowhere")
+    assert imported_file([tmp_path], None, []) is None
+    file.unlink()
 
-    file.write_text('{"queues": [\n {"name": "a",,}]}')
-    (broken,) = topology_said(file)
+    def said(content: bytes) -> list[Finding]:
+        file.write_bytes(content)
+        imported = imported_file([tmp_path], None, [])
+        assert imported is not None
+        return importable(imported)
+
+    (broken,) = said(b'{"queues": [\n {"name": "a",,}]}')
     assert (broken.file, broken.line, broken.severity) == (str(file), 2, ERROR)
     assert "no JSON" in broken.text
-
-    file.write_text('{"queues": []}')
-    assert topology_said(file) == []
+    (marked,) = said(b'\xef\xbb\xbf{"queues": []}')
+    assert (marked.line, marked.severity) == (1, ERROR)
+    assert "BOM" in marked.text
+    assert said(b'{"queues": []}') == []
 
 
 SCRIPTS = {

@@ -1,7 +1,8 @@
-"""A stack that can't be built anew ends the session, and is taken down whatever else fails."""
+"""A stack that can't be built anew ends the session, is taken down whatever else fails, and keeps the files that it began with."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -10,6 +11,7 @@ import pytest
 from pytest_rmqha.adapters.stack import Stack
 from pytest_rmqha.errors import StackNotUp
 from pytest_rmqha.preparing import MOST_REBUILDS, make_ready
+from pytest_rmqha.topology import BrokerSpec, Topology
 
 
 class Unbuildable:
@@ -52,3 +54,17 @@ def test_an_interrupt_while_it_disconnects_takes_it_down_all_the_same() -> None:
         Stack.down(cast(Any, stack))
 
     assert did == ["down", "helpers"]
+
+
+def test_what_is_edited_while_the_run_goes_on_is_the_next_runs(tmp_path: Path) -> None:
+    topology = Topology(
+        "one", (BrokerSpec("rmq1", "rmq1", "198.18.40.40"),), (), None, "198.18.40.0/24", "198.18.40.1", "s"
+    )
+    file = tmp_path / "rabbitmq.conf"
+    file.write_text("before")
+    stack = cast(Any, SimpleNamespace(topology=topology, folders=[tmp_path], own=tmp_path, variant=None, _read={}))
+    first = Stack.files_of_members(stack)
+    file.write_text("after")
+
+    assert [f.content for f in Stack.files_of_members(stack)["rmq1"]] == [b"before"]
+    assert Stack.files_of_members(stack) == first

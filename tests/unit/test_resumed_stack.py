@@ -22,7 +22,7 @@ THREE = Topology("three", (), (), None, "10.0.0.0/24", "10.0.0.1", "stack")
 TAGS = {"rmq1": "rmqha/broker:3.10-0123456789ab", "lb1": "mine:latest"}
 IDS = {"rmq1": "sha256:a", "lb1": "sha256:c"}
 STACK = {"rabbitmq": "3.10.8", "haproxy": "2.6.12", "run": "one", "engine": "20"}
-STOOD = {"images": IDS, "image_tags": TAGS, "stack": STACK}
+STOOD = {"images": IDS, "image_tags": TAGS, "stack": STACK, "made_of": {"compose": "d1"}}
 
 
 def session(earlier: dict[str, Any] | None, **facts: Any) -> Any:
@@ -47,6 +47,7 @@ def refused(config: Any) -> str:
         ({"images": {**IDS, "lb1": "sha256:d"}}, "the image id of lb1 was sha256:c, here sha256:d"),
         ({"image_tags": {**TAGS, "lb1": "other"}}, "the image of lb1 was mine:latest, here other"),
         ({"stack": {**STACK, "haproxy": "3.0"}}, "haproxy was 2.6.12, here 3.0"),
+        ({"made_of": {"compose": "d2"}}, "the compose file with what it includes was d1, here d2"),
     ],
 )
 def test_a_stack_of_other_images_or_programs_is_refused(here: dict[str, Any], said: str) -> None:

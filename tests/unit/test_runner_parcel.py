@@ -76,6 +76,17 @@ def test_what_is_named_elsewhere_goes_in(project: Path, arguments: list[str], en
     assert mine in pack(arguments, environment, project).files
 
 
+def test_a_linked_folder_of_a_configuration_goes_in_and_a_link_to_nothing_is_told(project: Path) -> None:
+    elsewhere = project.parent / "elsewhere"
+    (elsewhere / "node1").rename(project.parent / "real")
+    (elsewhere / "node1").symlink_to(project.parent / "real")
+    assert inside(pack(["tests"], {}, project), elsewhere) == {"rabbitmq.conf", "node1/rabbitmq.conf"}
+
+    (elsewhere / "node1" / "advanced.config").symlink_to("/nowhere")
+    with pytest.raises(UserInputError, match=r"node1/advanced\.config; expected a readable file"):
+        pack(["tests"], {}, project)
+
+
 def test_a_tests_id_names_its_file(project: Path) -> None:
     other = project.parent / "test_other.py"
     other.touch()

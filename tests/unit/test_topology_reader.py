@@ -153,6 +153,26 @@ def setting(*path: str, to: object) -> Callable[[dict[str, Any]], None]:
             "address of the VIP .*lb1 has it",
         ),
         (setting("networks", to={}), "subnet of network stack .*got none"),
+        (
+            setting("services", "a", "volumes", to=[{"type": "bind", "source": "/x", "target": "/etc/rabbitmq"}]),
+            "mounts of service a .*got /etc/rabbitmq; expected none that holds /etc/rabbitmq/rabbitmq.conf.*--rmq-config",
+        ),
+        (
+            setting("services", "lb1", "volumes", to=["./my.cfg:/etc/haproxy/haproxy.cfg:ro"]),
+            "mounts of service lb1 .*got /etc/haproxy/haproxy.cfg",
+        ),
+        (
+            setting("services", "b", "configs", to=[{"source": "c", "target": "/etc/rabbitmq/definitions.json"}]),
+            "mounts of service b .*got /etc/rabbitmq/definitions.json",
+        ),
+        (
+            setting("services", "a", "environment", to={"RABBITMQ_CONFIG_FILE": "/mine"}),
+            "environment of service a .*got RABBITMQ_CONFIG_FILE; .*--rmq-config",
+        ),
+        (
+            setting("services", "a", "environment", to=["A=b", "RABBITMQ_ADVANCED_CONFIG_FILE=/mine"]),
+            "environment of service a .*got RABBITMQ_ADVANCED_CONFIG_FILE",
+        ),
         (setting("networks", "stack", "ipam", "config", to=[{"subnet": "x"}]), "subnet of network stack .*got x"),
     ],
 )
@@ -161,6 +181,15 @@ def test_what_contradicts_itself_is_refused(spoil: Callable[[dict[str, Any]], No
     spoil(config)
     with pytest.raises(UserInputError, match=message):
         from_compose(config, "t")
+
+
+def test_other_mounts_and_variables_are_theirs() -> None:
+    config = copy.deepcopy(GOOD)
+    config["services"]["a"] |= {
+        "volumes": [{"type": "bind", "source": "/x", "target": "/etc/rabbitmq/tls"}, "/anonymous"],
+        "environment": {"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 2"},
+    }
+    assert from_compose(config, "two").brokers == from_compose(GOOD, "two").brokers
 
 
 def settings(tmp_topology: str) -> Settings:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_rmqha.config.folder import ConfigFile
+from pytest_rmqha.config.passwords import veiled
 
 MOST = 4
 _VALUE = r'(?:\s*:\s*(?:"[^"]*"|[\w.-]+))?'
@@ -215,11 +216,11 @@ def _told(rule: Rule, file: ConfigFile) -> Iterator[str]:
 
 
 def _excerpts(rule: Rule, line: str) -> Iterator[str]:
-    """The line; of a JSON file, whose lines may hold password hashes and be of any length, what matches and its value."""
+    """The line; of a JSON file, whose lines may be of any length, what matches and its value. Never a password."""
     if not rule.file.endswith(".json"):
-        yield from [line.strip()] if re.match(rule.shows, line) else []
+        yield from [veiled(line.strip())] if re.match(rule.shows, line) else []
     else:
-        yield from (found[0] for found in re.finditer(rule.shows.removeprefix(".*") + _VALUE, line))
+        yield from (veiled(found[0]) for found in re.finditer(rule.shows.removeprefix(".*") + _VALUE, line))
 
 
 def _key(pattern: str) -> str:

@@ -136,3 +136,17 @@ def test_of_a_json_file_only_what_matches_is_told(tmp_path: Path) -> None:
         assert "secret" not in told(measure, tmp_path)
     assert '"name":"guest" (the default user)' in told("open doors", tmp_path)
     assert all(text in told("replicas", tmp_path) for text in ('"pattern":"^a"', '"pattern":"^b"', '"ha-params":1'))
+
+
+@pytest.mark.parametrize(
+    ("measure", "name", "line", "shown"),
+    [
+        ("one holder", "keepalived.conf", "    auth_pass hunter2x", ":1: auth_pass *** (must fit"),
+        ("open doors", "rabbitmq.conf", "default_pass = Sup3rS3cret", ":1: default_pass = *** (lets"),
+        ("take-over", "check.sh", "curl -fsu mon:hunter2x http://[::1] || pidof haproxy", "-fsu mon:*** http"),
+    ],
+)
+def test_a_password_is_not_shown(measure: str, name: str, line: str, shown: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(line + "\n")
+
+    assert shown in told(measure, tmp_path)

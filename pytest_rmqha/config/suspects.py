@@ -7,11 +7,12 @@ govern the measure. They are suspects, not proof: the verdict never depends on t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_rmqha.config.folder import ConfigFile
 from pytest_rmqha.config.passwords import veiled
+from pytest_rmqha.config.sections import Lines, of_amqp
 
 MOST = 4
 _VALUE = r'(?:\s*:\s*(?:"[^"]*"|[\w.-]+))?'
@@ -22,7 +23,8 @@ class Rule:
     """A line of ``file`` that matches ``shows`` is suspect; with ``unless`` a file without such a line is suspect itself.
 
     ``shows`` may be empty, then only the absence counts, and not where the file ``nor`` says it instead. ``why`` says what
-    the line does to the measure. ``within``: only in sections (they begin at the margin) with such a line count.
+    the line does to the measure. ``amqp``: only the sections of a haproxy.cfg that serve AMQP count, and its
+    defaults.
     """
 
     file: str
@@ -30,25 +32,25 @@ class Rule:
     why: str = ""
     unless: str = ""
     nor: str = ""
-    within: str = ""
+    amqp: bool = False
 
 
 MEASURES: Mapping[str, tuple[Rule, ...]] = {
     "idle client": (
-        Rule("haproxy.cfg", r"\s*timeout\s+(client|server|tunnel)\b", "must outlast two heartbeats"),
+        Rule("haproxy.cfg", r"\s*timeout\s+(client|server|tunnel)\b", "must outlast two heartbeats", amqp=True),
         Rule("rabbitmq.conf", r"\s*heartbeat\s*=", "", r"\s*heartbeat\s*="),
     ),
     "silent client": (
         Rule("rabbitmq.conf", r"\s*heartbeat\s*=", "0 never notices, two to three are waited", r"\s*heartbeat\s*="),
     ),
     "connections served": (
-        Rule("haproxy.cfg", r"\s*mode\s+http\b", "AMQP needs mode tcp", within=r"defaults\b|.*\b567[12]\b"),
-        Rule("haproxy.cfg", r"\s*server\s.*\bsend-proxy", "the broker must expect it"),
+        Rule("haproxy.cfg", r"\s*mode\s+http\b", "AMQP needs mode tcp", amqp=True),
+        Rule("haproxy.cfg", r"\s*server\s.*\bsend-proxy", "the broker must expect it", amqp=True),
         Rule("rabbitmq.conf", r"\s*proxy_protocol\s*=\s*true", "every balancer must send it"),
         Rule("haproxy.cfg", r"\s*bind\s+(?!0\.0\.0\.0|\*|:)\S*5672", "must be reached at the VIP on either balancer"),
     ),
     "connections spread": (
-        Rule("haproxy.cfg", r"\s*balance\s+(?!roundrobin|leastconn)\w", "puts clients on one broker"),
+        Rule("haproxy.cfg", r"\s*balance\s+(?!roundrobin|leastconn)\w", "puts clients on one broker", amqp=True),
     ),
     "take-over": (
         Rule("keepalived.conf", r"\s*advert_int\s+(?!1\b)\d", "three of them pass before anybody takes over"),
@@ -70,25 +72,39 @@ MEASURES: Mapping[str, tuple[Rule, ...]] = {
             r"\s*server\s(?!.*\b(check|track)\b)",
             "nobody looks at it",
             r"\s*default-server\s(.*\s)?check\b",
+            amqp=True,
         ),
         Rule(
             "haproxy.cfg",
             "",
             "an L4 check passes on a frozen broker",
             r"\s*(tcp-check\s+expect|http-check|option\s+httpchk)",
+            amqp=True,
         ),
         Rule(
             "haproxy.cfg",
             r"(.*\bcheck\s+(.*\s)?|\s*tcp-check\s+connect\s+)port\s+(?!5672\b)",
             "another port than AMQP's is looked at",
+            amqp=True,
         ),
-        Rule("haproxy.cfg", r".*\s(inter|fall|fastinter|downinter)\s", "fall times inter and timeout check until DOWN"),
-        Rule("haproxy.cfg", r"\s*timeout\s+check\b", "so long a frozen broker is waited for, each time"),
+        Rule(
+            "haproxy.cfg",
+            r".*\s(inter|fall|fastinter|downinter)\s",
+            "fall times inter and timeout check until DOWN",
+            amqp=True,
+        ),
+        Rule("haproxy.cfg", r"\s*timeout\s+check\b", "so long a frozen broker is waited for, each time", amqp=True),
     ),
     "sessions": (
-        Rule("haproxy.cfg", "", "sessions stay on a broker that is DOWN", r".*\bon-marked-down\s+shutdown-sessions\b"),
-        Rule("haproxy.cfg", r"\s*retries\s+0\b", "a failed connect is not tried elsewhere"),
-        Rule("haproxy.cfg", "", "a failed connect is not tried elsewhere", r"\s*option\s+redispatch\b"),
+        Rule(
+            "haproxy.cfg",
+            "",
+            "sessions stay on a broker that is DOWN",
+            r".*\bon-marked-down\s+shutdown-sessions\b",
+            amqp=True,
+        ),
+        Rule("haproxy.cfg", r"\s*retries\s+0\b", "a failed connect is not tried elsewhere", amqp=True),
+        Rule("haproxy.cfg", "", "a failed connect is not tried elsewhere", r"\s*option\s+redispatch\b", amqp=True),
     ),
     "partition": (
         Rule(
@@ -132,9 +148,20 @@ MEASURES: Mapping[str, tuple[Rule, ...]] = {
         Rule("definitions.json", r'.*"ha-(mode|params)"', "decides how many copies there are"),
     ),
     "stall": (
-        Rule("haproxy.cfg", "", "sessions stay on a broker that is DOWN", r".*\bon-marked-down\s+shutdown-sessions\b"),
+        Rule(
+            "haproxy.cfg",
+            "",
+            "sessions stay on a broker that is DOWN",
+            r".*\bon-marked-down\s+shutdown-sessions\b",
+            amqp=True,
+        ),
         Rule("keepalived.conf", r"\s*advert_int\s+(?!1\b)\d", "three of them pass before anybody takes over"),
-        Rule("haproxy.cfg", r".*\s(inter|fall|fastinter|downinter)\s", "fall times inter and timeout check until DOWN"),
+        Rule(
+            "haproxy.cfg",
+            r".*\s(inter|fall|fastinter|downinter)\s",
+            "fall times inter and timeout check until DOWN",
+            amqp=True,
+        ),
         Rule(
             "definitions.json",
             r'.*"ha-promote-on-(failure|shutdown)":\s*"when-synced"',
@@ -170,7 +197,7 @@ def suspects(measure: str, files: Sequence[ConfigFile], most: int = MOST) -> str
     """
     seen: dict[str, None] = {}
     for rule in MEASURES[measure]:
-        if rule.nor and any(file.name == rule.nor and _states(rule.unless, file) for file in files):
+        if rule.nor and any(file.name == rule.nor and _states(rule.unless, _live(file)) for file in files):
             continue
         for file in files:
             if _is_of(rule, file):
@@ -184,29 +211,20 @@ def _is_of(rule: Rule, file: ConfigFile) -> bool:
     return file.name.endswith(rule.file[1:]) if rule.file.startswith("*") else file.name == rule.file
 
 
-def _live(file: ConfigFile) -> list[tuple[int, str]]:
+def _live(file: ConfigFile) -> Lines:
     """(number, line) of those that are no comments."""
     return [(n, line) for n, line in enumerate(file.lines, 1) if not line.lstrip().startswith(("#", "%", "!"))]
 
 
-def _in_sections(pattern: str, lines: Sequence[tuple[int, str]]) -> list[tuple[int, str]]:
-    sections: list[list[tuple[int, str]]] = [[]]
-    for number, line in lines:
-        if line[:1].strip():
-            sections.append([])
-        sections[-1].append((number, line))
-    return [one for section in sections if any(re.match(pattern, line) for _, line in section) for one in section]
-
-
-def _states(pattern: str, file: ConfigFile) -> bool:
-    return bool(pattern) and any(re.match(pattern, line) for _, line in _live(file))
+def _states(pattern: str, lines: Iterable[tuple[int, str]]) -> bool:
+    return bool(pattern) and any(re.match(pattern, line) for _, line in lines)
 
 
 def _told(rule: Rule, file: ConfigFile) -> Iterator[str]:
     known = "/".join(file.origin.parts[-2:])
     why = f" ({rule.why})" if rule.why else ""
-    lines = _in_sections(rule.within, _live(file)) if rule.within else _live(file)
-    is_stated = _states(rule.unless, file)
+    lines = of_amqp(_live(file)) if rule.amqp else _live(file)
+    is_stated = _states(rule.unless, lines)
     if rule.unless and not rule.shows and not is_stated:
         yield f"{known}: nothing says {_key(rule.unless)}{why}"
     if rule.shows and rule.unless and rule.unless == rule.shows and not is_stated:

@@ -150,3 +150,21 @@ def test_a_password_is_not_shown(measure: str, name: str, line: str, shown: str,
     (tmp_path / name).write_text(line + "\n")
 
     assert shown in told(measure, tmp_path)
+
+
+def test_the_check_of_another_service_is_no_suspect(tmp_path: Path) -> None:
+    lines = told("marked down", BY_ID["H03"].write(tmp_path / "config"))
+
+    assert lines.startswith("; see config/haproxy.cfg:35: default-server inter 60s fall 5 rise 2 on-marked-down")
+    assert "15672" not in lines
+    assert "haproxy.cfg:48" not in lines
+
+
+def test_what_only_another_services_section_states_is_missing(tmp_path: Path) -> None:
+    page = "backend page\n    option httpchk\n    default-server check on-marked-down shutdown-sessions\n"
+    amqp = "listen amqp\n    bind :5672\n    server rmq1 192.0.2.1:5672\n"
+    (tmp_path / "haproxy.cfg").write_text(page + amqp)
+
+    assert "haproxy.cfg:6: server rmq1 192.0.2.1:5672 (nobody looks at it)" in told("marked down", tmp_path)
+    assert "nothing says tcp-check expect" in told("marked down", tmp_path)
+    assert "nothing says on-marked-down shutdown-sessions" in told("sessions", tmp_path)

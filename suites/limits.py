@@ -27,10 +27,10 @@ def blamed(rmq_stack: Any) -> Blamed:
 
     A file of scenarios takes it with ``blamed = limits.blamed``.
     """
-    files = [file for member in rmq_stack.config_files.values() for file in member]
+    members = list(rmq_stack.config_files.values())
     if (imported := imported_by(rmq_stack)) is not None:
-        files.append(ConfigFile(imported.name, imported, "", imported.read_bytes(), 0o644))
-    return lambda measure: suspects(measure, files)
+        members.append([ConfigFile(imported.name, imported, "", imported.read_bytes(), 0o644)])
+    return lambda measure: suspects(measure, members)
 
 
 def kept(name: str, holds: object, said: str, lines: str = "") -> Verdict:

@@ -25,10 +25,10 @@ def blamed(rmq_stack: Any) -> Blamed:
 
     A file of scenarios takes it with ``blamed = limits.blamed``.
     """
-    files = [file for member in rmq_stack.config_files.values() for file in member]
+    members = list(rmq_stack.config_files.values())
     if rmq_stack.imported is not None:
-        files.append(rmq_stack.imported)
-    return lambda measure: suspects(measure, files)
+        members.append([rmq_stack.imported])
+    return lambda measure: suspects(measure, members)
 
 
 def kept(name: str, holds: object, said: str, lines: str = "") -> Verdict:

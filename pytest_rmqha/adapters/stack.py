@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from pytest_rmqha import data
@@ -26,6 +27,7 @@ from pytest_rmqha.config.folder import ConfigFile
 from pytest_rmqha.config.members import files_of_members
 from pytest_rmqha.config.origin import imported_file
 from pytest_rmqha.config.override import RUNNER_HOST, host_of, link_addresses, override, refuse_without_room
+from pytest_rmqha.config.passwords import passwords_of
 from pytest_rmqha.detours import Detour
 from pytest_rmqha.errors import StackNotUp
 from pytest_rmqha.logs import AllowedLog
@@ -120,10 +122,12 @@ class Stack:
         return Management(address, ADMIN, self.secrets.admin)
 
     def dump(self, name: str, error: str = "", *, logs_only: bool = False) -> None:
-        """Everything one wants to look at after a red verdict, into the run's folder, secrets masked."""
+        """Everything one wants to look at after a red verdict, into the run's folder, secrets and the files' passwords masked."""
         if self.dump_policy == "never" or (self.dump_policy == "on-failure" and not error):
             return
-        folder, mask = self.reports / "evidence" / name, self.secrets.mask
+        folder = self.reports / "evidence" / name
+        stated = passwords_of(file for files in self.config_files.values() for file in files)
+        mask = partial(self.secrets.mask, stated=stated)
         evidence.collect(self.engine, self.topology, self.cluster, folder, mask, error, logs_only=logs_only)
 
     def filter_on(self, service: str) -> PacketFilter:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pytest_rmqha.config.folder import TOPOLOGY_FILE, ConfigFile, layered, read_file
+from pytest_rmqha.config.folder import SCRIPT_FOLDER, TOPOLOGY_FILE, ConfigFile, layered, read_file
 from pytest_rmqha.places import TARGETS
 from pytest_rmqha.topology import Topology
 
@@ -23,6 +23,7 @@ SECONDS = {"us": 1e-6, "ms": 1e-3, "": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "
 _SECTION = re.compile(r"(global|defaults|frontend|backend|listen)\b")
 _TIMEOUT = re.compile(r"\s*timeout\s+(client|server)\s+(\d+)(us|ms|s|m|h|d|)\s*(?:#.*)?$")
 _WORDS = re.compile(r"\"[^\"]*\"|'[^']*'|[{}]|[^\s{}]+")
+_INCLUDE = re.compile(r"\s*include\s+[\"']?([^\s\"']+)")
 _SETTING = re.compile(r"\s*([\w.$-]+)\s*=\s*(.*?)\s*(?:\s#.*)?$")
 
 
@@ -166,6 +167,15 @@ class Vrrp:
     security: int
     script_user: bool
     instances: tuple[VrrpInstance, ...]
+
+
+def keepalived_files(files: Files) -> list[ConfigFile]:
+    """What a balancer's keepalived reads of these: every .conf in its folder, and what one of them includes from elsewhere."""
+    found = [f for f in files if (at := PurePosixPath(f.target)).is_relative_to(SCRIPT_FOLDER) and at.suffix == ".conf"]
+    for file in found:
+        included = {include[1] for line in file.lines if (include := _INCLUDE.match(line))}
+        found += [f for f in files if f.target in included and f not in found]
+    return found
 
 
 def vrrp_of(files: Files) -> Vrrp | None:

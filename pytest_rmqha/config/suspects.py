@@ -7,10 +7,13 @@ govern the measure. They are suspects, not proof: the verdict never depends on t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from pytest_rmqha.config.folder import ConfigFile
+from pytest_rmqha.config.origin import Files, keepalived_files, loaded_definitions, named
+from pytest_rmqha.config.passwords import veiled
+from pytest_rmqha.config.sections import Lines, of_amqp
 
 MOST = 4
 _VALUE = r'(?:\s*:\s*(?:"[^"]*"|[\w.-]+))?'
@@ -20,8 +23,10 @@ _VALUE = r'(?:\s*:\s*(?:"[^"]*"|[\w.-]+))?'
 class Rule:
     """A line of ``file`` that matches ``shows`` is suspect; with ``unless`` a file without such a line is suspect itself.
 
-    ``shows`` may be empty, then only the absence counts, and not where the file ``nor`` says it instead. ``why`` says what
-    the line does to the measure. ``within``: only in sections (they begin at the margin) with such a line count.
+    ``file``: keepalived.conf stands for all that keepalived reads, definitions.json for what the broker loads, whatever its
+    name. ``shows`` may be empty, then only the absence counts, and not where the file ``nor`` says it instead. ``why``
+    says what the line does to the measure. ``given``: only where such a line is stated, too. ``amqp``: only the sections
+    of a haproxy.cfg that serve AMQP count, and its defaults.
     """
 
     file: str
@@ -29,36 +34,46 @@ class Rule:
     why: str = ""
     unless: str = ""
     nor: str = ""
-    within: str = ""
+    given: str = ""
+    amqp: bool = False
 
 
 MEASURES: Mapping[str, tuple[Rule, ...]] = {
     "idle client": (
-        Rule("haproxy.cfg", r"\s*timeout\s+(client|server|tunnel)\b", "must outlast two heartbeats"),
+        Rule("haproxy.cfg", r"\s*timeout\s+(client|server|tunnel)\b", "must outlast two heartbeats", amqp=True),
         Rule("rabbitmq.conf", r"\s*heartbeat\s*=", "", r"\s*heartbeat\s*="),
     ),
     "silent client": (
         Rule("rabbitmq.conf", r"\s*heartbeat\s*=", "0 never notices, two to three are waited", r"\s*heartbeat\s*="),
     ),
     "connections served": (
-        Rule("haproxy.cfg", r"\s*mode\s+http\b", "AMQP needs mode tcp", within=r"defaults\b|.*\b567[12]\b"),
-        Rule("haproxy.cfg", r"\s*server\s.*\bsend-proxy", "the broker must expect it"),
+        Rule("haproxy.cfg", r"\s*mode\s+http\b", "AMQP needs mode tcp", amqp=True),
+        Rule("haproxy.cfg", r"\s*server\s.*\bsend-proxy", "the broker must expect it", amqp=True),
         Rule("rabbitmq.conf", r"\s*proxy_protocol\s*=\s*true", "every balancer must send it"),
         Rule("haproxy.cfg", r"\s*bind\s+(?!0\.0\.0\.0|\*|:)\S*5672", "must be reached at the VIP on either balancer"),
     ),
     "connections spread": (
-        Rule("haproxy.cfg", r"\s*balance\s+(?!roundrobin|leastconn)\w", "puts clients on one broker"),
+        Rule("haproxy.cfg", r"\s*balance\s+(?!roundrobin|leastconn)\w", "puts clients on one broker", amqp=True),
     ),
     "take-over": (
         Rule("keepalived.conf", r"\s*advert_int\s+(?!1\b)\d", "three of them pass before anybody takes over"),
         Rule("keepalived.conf", r"\s*weight\s", "must be larger than the gap between the priorities"),
-        Rule("keepalived.conf", "", "no check is tracked", r"\s*track_script\b"),
-        Rule("keepalived.conf", "", "script security without a script user drops the check", r"\s*script_user\b"),
+        Rule("keepalived.conf", "", "no check is tracked", r".*\btrack_script\b"),
+        Rule(
+            "keepalived.conf",
+            "",
+            "script security without a script user drops the check",
+            r".*\b(script_user|user)\b",
+            given=r".*\benable_script_security\b",
+        ),
         Rule("*.sh", r".*\b(killall|pkill|pidof|pgrep)\b", "passes on a frozen haproxy, or asks for another program"),
     ),
     "one holder": (
         Rule(
-            "keepalived.conf", "", "after a split clients may keep the wrong one's address", r"\s*garp_master_refresh\b"
+            "keepalived.conf",
+            "",
+            "after a split clients may keep the wrong one's address",
+            r".*\bgarp_master_refresh\b",
         ),
         Rule("keepalived.conf", r"\s*advert_int\s+(?!1\b)\d", "so long until one hears the other and lets go"),
         Rule("keepalived.conf", r"\s*(virtual_router_id|auth_pass|unicast_peer)\b", "must fit on both balancers"),
@@ -69,25 +84,39 @@ MEASURES: Mapping[str, tuple[Rule, ...]] = {
             r"\s*server\s(?!.*\b(check|track)\b)",
             "nobody looks at it",
             r"\s*default-server\s(.*\s)?check\b",
+            amqp=True,
         ),
         Rule(
             "haproxy.cfg",
             "",
             "an L4 check passes on a frozen broker",
             r"\s*(tcp-check\s+expect|http-check|option\s+httpchk)",
+            amqp=True,
         ),
         Rule(
             "haproxy.cfg",
             r"(.*\bcheck\s+(.*\s)?|\s*tcp-check\s+connect\s+)port\s+(?!5672\b)",
             "another port than AMQP's is looked at",
+            amqp=True,
         ),
-        Rule("haproxy.cfg", r".*\s(inter|fall|fastinter|downinter)\s", "fall times inter and timeout check until DOWN"),
-        Rule("haproxy.cfg", r"\s*timeout\s+check\b", "so long a frozen broker is waited for, each time"),
+        Rule(
+            "haproxy.cfg",
+            r".*\s(inter|fall|fastinter|downinter)\s",
+            "fall times inter and timeout check until DOWN",
+            amqp=True,
+        ),
+        Rule("haproxy.cfg", r"\s*timeout\s+check\b", "so long a frozen broker is waited for, each time", amqp=True),
     ),
     "sessions": (
-        Rule("haproxy.cfg", "", "sessions stay on a broker that is DOWN", r".*\bon-marked-down\s+shutdown-sessions\b"),
-        Rule("haproxy.cfg", r"\s*retries\s+0\b", "a failed connect is not tried elsewhere"),
-        Rule("haproxy.cfg", "", "a failed connect is not tried elsewhere", r"\s*option\s+redispatch\b"),
+        Rule(
+            "haproxy.cfg",
+            "",
+            "sessions stay on a broker that is DOWN",
+            r".*\bon-marked-down\s+shutdown-sessions\b",
+            amqp=True,
+        ),
+        Rule("haproxy.cfg", r"\s*retries\s+0\b", "a failed connect is not tried elsewhere", amqp=True),
+        Rule("haproxy.cfg", "", "a failed connect is not tried elsewhere", r"\s*option\s+redispatch\b", amqp=True),
     ),
     "partition": (
         Rule(
@@ -131,9 +160,20 @@ MEASURES: Mapping[str, tuple[Rule, ...]] = {
         Rule("definitions.json", r'.*"ha-(mode|params)"', "decides how many copies there are"),
     ),
     "stall": (
-        Rule("haproxy.cfg", "", "sessions stay on a broker that is DOWN", r".*\bon-marked-down\s+shutdown-sessions\b"),
+        Rule(
+            "haproxy.cfg",
+            "",
+            "sessions stay on a broker that is DOWN",
+            r".*\bon-marked-down\s+shutdown-sessions\b",
+            amqp=True,
+        ),
         Rule("keepalived.conf", r"\s*advert_int\s+(?!1\b)\d", "three of them pass before anybody takes over"),
-        Rule("haproxy.cfg", r".*\s(inter|fall|fastinter|downinter)\s", "fall times inter and timeout check until DOWN"),
+        Rule(
+            "haproxy.cfg",
+            r".*\s(inter|fall|fastinter|downinter)\s",
+            "fall times inter and timeout check until DOWN",
+            amqp=True,
+        ),
         Rule(
             "definitions.json",
             r'.*"ha-promote-on-(failure|shutdown)":\s*"when-synced"',
@@ -143,7 +183,7 @@ MEASURES: Mapping[str, tuple[Rule, ...]] = {
     "return": (
         Rule("keepalived.conf", r"\s*state\s+MASTER", "cancels nopreempt"),
         Rule("keepalived.conf", r"\s*preempt_delay\b", "takes the VIP back that much later: it interrupts, too"),
-        Rule("keepalived.conf", "", "takes the VIP back as soon as it is up", r"\s*(nopreempt|preempt_delay)\b"),
+        Rule("keepalived.conf", "", "takes the VIP back as soon as it is up", r".*\b(nopreempt|preempt_delay)\b"),
     ),
     "replicas": (
         Rule("topology.json", r'.*"x-quorum-initial-group-size"', "decides how many members a quorum queue gets"),
@@ -162,64 +202,65 @@ MEASURES: Mapping[str, tuple[Rule, ...]] = {
 }
 
 
-def suspects(measure: str, files: Sequence[ConfigFile], most: int = MOST) -> str:
-    """``; see FILE:LINE: TEXT (why) …``, or nothing where no line is suspect. ``files``: of all members, duplicates welcome.
+def suspects(measure: str, members: Iterable[Files], most: int = MOST) -> str:
+    """``; see FILE:LINE: TEXT (why) …``, or nothing where no line is suspect. ``members``: the files of each.
 
-    KeyError for a measure that has no rules: a spelling mistake of ours.
+    A password in a line is ``***``. KeyError for a measure that has no rules: a spelling mistake of ours.
     """
-    seen: dict[str, None] = {}
-    for rule in MEASURES[measure]:
-        if rule.nor and any(file.name == rule.nor and _states(rule.unless, file) for file in files):
-            continue
-        for file in files:
-            if _is_of(rule, file):
-                seen.update(dict.fromkeys(_told(rule, file)))
-    found = list(seen)
+    known = list(members)
+    found = list(dict.fromkeys(text for rule in MEASURES[measure] for files in known for text in _told(rule, files)))
     more = [f"and {len(found) - most} more"] if len(found) > most else []
     return "; see " + ", ".join((*found[:most], *more)) if found else ""
 
 
-def _is_of(rule: Rule, file: ConfigFile) -> bool:
-    return file.name.endswith(rule.file[1:]) if rule.file.startswith("*") else file.name == rule.file
+def _of(rule: Rule, files: Files) -> Files:
+    """A member's files that the rule is about."""
+    if rule.file == "keepalived.conf":
+        return keepalived_files(files)
+    if rule.file == "definitions.json":
+        loaded = loaded_definitions(files)
+        return [loaded] if loaded else []
+    if rule.file.startswith("*"):
+        return [file for file in files if file.name.endswith(rule.file[1:])]
+    return [file for file in files if file.name == rule.file]
 
 
-def _live(file: ConfigFile) -> list[tuple[int, str]]:
+def _live(file: ConfigFile) -> Lines:
     """(number, line) of those that are no comments."""
     return [(n, line) for n, line in enumerate(file.lines, 1) if not line.lstrip().startswith(("#", "%", "!"))]
 
 
-def _in_sections(pattern: str, lines: Sequence[tuple[int, str]]) -> list[tuple[int, str]]:
-    sections: list[list[tuple[int, str]]] = [[]]
-    for number, line in lines:
-        if line[:1].strip():
-            sections.append([])
-        sections[-1].append((number, line))
-    return [one for section in sections if any(re.match(pattern, line) for _, line in section) for one in section]
+def _states(pattern: str, lines: Iterable[tuple[int, str]]) -> bool:
+    return any(re.match(pattern, line) for _, line in lines)
 
 
-def _states(pattern: str, file: ConfigFile) -> bool:
-    return bool(pattern) and any(re.match(pattern, line) for _, line in _live(file))
+def _place(file: ConfigFile) -> str:
+    return "/".join(file.origin.parts[-2:])
 
 
-def _told(rule: Rule, file: ConfigFile) -> Iterator[str]:
-    known = "/".join(file.origin.parts[-2:])
+def _told(rule: Rule, files: Files) -> Iterator[str]:
+    """What the rule finds in one member's files."""
+    lines = {file: of_amqp(_live(file)) if rule.amqp else _live(file) for file in _of(rule, files)}
+    everything = [line for of_file in lines.values() for line in of_file]
+    if not lines or (rule.given and not _states(rule.given, everything)):
+        return
+    if rule.nor and (nor := named(files, rule.nor)) is not None and _states(rule.unless, _live(nor)):
+        return
     why = f" ({rule.why})" if rule.why else ""
-    lines = _in_sections(rule.within, _live(file)) if rule.within else _live(file)
-    is_stated = _states(rule.unless, file)
-    if rule.unless and not rule.shows and not is_stated:
-        yield f"{known}: nothing says {_key(rule.unless)}{why}"
-    if rule.shows and rule.unless and rule.unless == rule.shows and not is_stated:
-        yield f"{known}: nothing says {_key(rule.unless)}"
-    if rule.shows and not (rule.unless and rule.unless != rule.shows and is_stated):
-        yield from (f"{known}:{n}: {text}{why}" for n, line in lines for text in _excerpts(rule, line))
+    is_stated = bool(rule.unless) and _states(rule.unless, everything)
+    if rule.unless and not is_stated and rule.shows in ("", rule.unless):
+        yield f"{_place(next(iter(lines)))}: nothing says {_key(rule.unless)}{'' if rule.shows else why}"
+    if rule.shows and not (is_stated and rule.unless != rule.shows):
+        for file, of_file in lines.items():
+            yield from (f"{_place(file)}:{n}: {text}{why}" for n, line in of_file for text in _excerpts(rule, line))
 
 
 def _excerpts(rule: Rule, line: str) -> Iterator[str]:
-    """The line; of a JSON file, whose lines may hold password hashes and be of any length, what matches and its value."""
+    """The line; of a JSON file, whose lines may be of any length, what matches and its value. Never a password."""
     if not rule.file.endswith(".json"):
-        yield from [line.strip()] if re.match(rule.shows, line) else []
+        yield from [veiled(line.strip())] if re.match(rule.shows, line) else []
     else:
-        yield from (found[0] for found in re.finditer(rule.shows.removeprefix(".*") + _VALUE, line))
+        yield from (veiled(found[0]) for found in re.finditer(rule.shows.removeprefix(".*") + _VALUE, line))
 
 
 def _key(pattern: str) -> str:

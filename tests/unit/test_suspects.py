@@ -14,10 +14,10 @@ MEMBERS = {"rmq1": "broker", "rmq3": "broker", "lb1": "balancer", "lb2": "balanc
 
 
 def told(measure: str, folder: Path) -> str:
-    files = [f for name, role in MEMBERS.items() for f in layered([folder], name, role).values()]
+    members = [list(layered([folder], name, role).values()) for name, role in MEMBERS.items()]
     if (imported := folder / TOPOLOGY_FILE).is_file():
-        files.append(ConfigFile(imported.name, imported, "", imported.read_bytes(), 0o644))
-    return suspects(measure, files)
+        members.append([ConfigFile(imported.name, imported, "", imported.read_bytes(), 0o644)])
+    return suspects(measure, members)
 
 
 @pytest.mark.parametrize(
@@ -127,6 +127,7 @@ def test_every_rule_has_something_to_look_for() -> None:
 
 def test_of_a_json_file_only_what_matches_is_told(tmp_path: Path) -> None:
     """An export is one line, with everybody's password hash in it."""
+    (tmp_path / "rabbitmq.conf").write_text("load_definitions = /etc/rabbitmq/definitions.json\n")
     users = '{"users":[{"name":"guest","password_hash":"secret=="}],'
     (tmp_path / "definitions.json").write_text(
         users + '"policies":[{"pattern":"^a","definition":{"ha-mode":"exactly","ha-params":1}},{"pattern":"^b"}]}'
@@ -136,3 +137,96 @@ def test_of_a_json_file_only_what_matches_is_told(tmp_path: Path) -> None:
         assert "secret" not in told(measure, tmp_path)
     assert '"name":"guest" (the default user)' in told("open doors", tmp_path)
     assert all(text in told("replicas", tmp_path) for text in ('"pattern":"^a"', '"pattern":"^b"', '"ha-params":1'))
+
+
+@pytest.mark.parametrize(
+    ("measure", "name", "line", "shown"),
+    [
+        ("one holder", "keepalived.conf", "    auth_pass hunter2x", ":1: auth_pass *** (must fit"),
+        ("open doors", "rabbitmq.conf", "default_pass = Sup3rS3cret", ":1: default_pass = *** (lets"),
+        ("take-over", "check.sh", "curl -fsu mon:hunter2x http://[::1] || pidof haproxy", "-fsu mon:*** http"),
+    ],
+)
+def test_a_password_is_not_shown(measure: str, name: str, line: str, shown: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(line + "\n")
+
+    assert shown in told(measure, tmp_path)
+
+
+def test_the_check_of_another_service_is_no_suspect(tmp_path: Path) -> None:
+    lines = told("marked down", BY_ID["H03"].write(tmp_path / "config"))
+
+    assert lines.startswith("; see config/haproxy.cfg:35: default-server inter 60s fall 5 rise 2 on-marked-down")
+    assert "15672" not in lines
+    assert "haproxy.cfg:48" not in lines
+
+
+def test_what_only_another_services_section_states_is_missing(tmp_path: Path) -> None:
+    page = "backend page\n    option httpchk\n    default-server check on-marked-down shutdown-sessions\n"
+    amqp = "listen amqp\n    bind :5672\n    server rmq1 192.0.2.1:5672\n"
+    (tmp_path / "haproxy.cfg").write_text(page + amqp)
+
+    assert "haproxy.cfg:6: server rmq1 192.0.2.1:5672 (nobody looks at it)" in told("marked down", tmp_path)
+    assert "nothing says tcp-check expect" in told("marked down", tmp_path)
+    assert "nothing says on-marked-down shutdown-sessions" in told("sessions", tmp_path)
+
+
+def test_lines_are_of_the_definitions_that_the_broker_loads(tmp_path: Path) -> None:
+    policy = '{{"policies": [{{"pattern": "{}", "definition": {{"ha-mode": "exactly"}}}}]}}'
+    (tmp_path / "definitions.json").write_text(policy.format("^ours"))
+    (tmp_path / "cluster-defs.json").write_text(policy.format("^theirs"))
+    (tmp_path / "rabbitmq.conf").write_text("load_definitions = /etc/rabbitmq/cluster-defs.json\n")
+
+    for measure in ("replicas", "loss", "synchronisation"):
+        assert "/cluster-defs.json" in told(measure, tmp_path)
+        assert "/definitions.json" not in told(measure, tmp_path)
+    assert 'cluster-defs.json:1: "pattern": "^theirs" (decides who has a mirror)' in told("replicas", tmp_path)
+
+    (tmp_path / "rabbitmq.conf").write_text("heartbeat = 20\n")
+    assert told("replicas", tmp_path) == ""
+
+
+def test_each_broker_is_asked_for_its_own_definitions(tmp_path: Path) -> None:
+    for name in ("a.json", "b.json"):
+        (tmp_path / name).write_text('{"policies": [{"pattern": "^q"}]}')
+    for broker, name in (("rmq1", "a.json"), ("rmq3", "b.json")):
+        (tmp_path / broker).mkdir()
+        (tmp_path / broker / "rabbitmq.conf").write_text(f"load_definitions = /etc/rabbitmq/{name}\n")
+
+    assert "a.json:1" in told("replicas", tmp_path)
+    assert "b.json:1" in told("replicas", tmp_path)
+
+
+@pytest.mark.parametrize("place", ["/etc/keepalived/vi.conf", "/opt/vrrp/vi.conf"])
+def test_what_an_included_file_states_is_stated(place: str, tmp_path: Path) -> None:
+    (tmp_path / "keepalived.conf").write_text(f"include {place}\n")
+    (tmp_path / "vi.conf").write_text(
+        "vrrp_instance x {\n    advert_int 10\n    nopreempt\n    garp_master_refresh 5\n    track_script { chk }\n}\n"
+    )
+
+    for measure in ("take-over", "return", "one holder"):
+        assert "nothing says" not in told(measure, tmp_path)
+    assert "vi.conf:2: advert_int 10 (three of them pass" in told("take-over", tmp_path)
+
+
+def test_one_balancers_file_does_not_speak_for_the_other(tmp_path: Path) -> None:
+    for balancer, says in (("lb1", "track_script { chk }"), ("lb2", "advert_int 1")):
+        (tmp_path / balancer).mkdir()
+        (tmp_path / balancer / "keepalived.conf").write_text(f"vrrp_instance x {{\n    {says}\n}}\n")
+
+    assert told("take-over", tmp_path) == "; see lb2/keepalived.conf: nothing says track_script (no check is tracked)"
+
+
+@pytest.mark.parametrize(
+    ("globals_", "is_missed"),
+    [
+        ("", False),
+        ("enable_script_security", True),
+        ("enable_script_security\nscript_user root", False),
+        ("enable_script_security\nvrrp_script chk {\n    user root\n}", False),
+    ],
+)
+def test_a_script_user_is_missed_only_under_script_security(globals_: str, is_missed: bool, tmp_path: Path) -> None:
+    (tmp_path / "keepalived.conf").write_text(f"{globals_}\ntrack_script {{ chk }}\n")
+
+    assert ("nothing says script_user" in told("take-over", tmp_path)) is is_missed

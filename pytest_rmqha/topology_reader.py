@@ -19,7 +19,8 @@ from pytest_rmqha.topology import BalancerSpec, BrokerSpec, Topology
 ROLES = ("broker", "balancer", "client", "toxiproxy")
 NODE_TYPES = ("disc", "ram")
 OURS = "rmqha/"
-PLACES = (*BROKER_TARGETS.values(), *BALANCER_TARGETS.values(), "/var/lib/rabbitmq/.erlang.cookie")
+PLACES = (*BROKER_TARGETS.values(), *BALANCER_TARGETS.values())
+DATA = "/var/lib/rabbitmq"
 ANOTHER_FILE = re.compile(r"RABBITMQ_(CONFIG|ADVANCED_CONFIG|CONF_ENV|ENABLED_PLUGINS)_FILES?")
 
 
@@ -65,8 +66,15 @@ def _refuse_own_places(name: str, services: Mapping[str, Any], members: Iterable
     """
     for service in members:
         body = services[service]
-        for target in _mounted(body):
+        for kind, target in _mounted(body):
             hidden = [place for place in PLACES if PurePosixPath(place).is_relative_to(target)]
+            if kind == "bind" and PurePosixPath(DATA).is_relative_to(target):
+                raise UserInputError(
+                    f"mounts of service {service} in topology {name}",
+                    target,
+                    f"no folder of the host at {DATA}: each run begins with empty disks and a cookie of its own",
+                    "take the mount out, or make it a named volume",
+                )
             if hidden:
                 raise UserInputError(
                     f"mounts of service {service} in topology {name}",
@@ -74,8 +82,12 @@ def _refuse_own_places(name: str, services: Mapping[str, Any], members: Iterable
                     f"none that holds {', '.join(hidden[:3])}",
                     "give these files by --rmq-config, and take the mount out",
                 )
-        for variable in (str(entry).partition("=")[0] for entry in body.get("environment") or ()):
-            if ANOTHER_FILE.fullmatch(variable):
+        for variable, place in _environment(body):
+            if (
+                ANOTHER_FILE.fullmatch(variable)
+                and place
+                and not {place, f"{place}.conf", f"{place}.config"} & {*PLACES}
+            ):
                 raise UserInputError(
                     f"environment of service {service} in topology {name}",
                     variable,
@@ -84,14 +96,25 @@ def _refuse_own_places(name: str, services: Mapping[str, Any], members: Iterable
                 )
 
 
-def _mounted(service: Mapping[str, Any]) -> Iterable[str]:
-    """Where its mounts are, in the long form and in the short one (``./here:/there:ro``)."""
+def _mounted(service: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    """(kind, target) of its mounts, in the long form and in the short one (``./here:/there:ro``)."""
     for key in ("volumes", "configs", "secrets"):
         for mount in service.get(key) or ():
             if isinstance(mount, Mapping) and mount.get("target"):
-                yield str(mount["target"])
+                yield str(mount.get("type") or key), str(mount["target"])
             elif isinstance(mount, str) and ":" in mount:
-                yield mount.split(":")[1]
+                source, target = mount.split(":")[:2]
+                yield "bind" if source[:1] in ("/", ".", "~") else "volume", target
+    tmpfs = service.get("tmpfs") or ()
+    for entry in [tmpfs] if isinstance(tmpfs, str) else tmpfs:
+        yield "tmpfs", str(entry).partition(":")[0]
+
+
+def _environment(service: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    """(name, value); empty where it takes the value of ours, or none."""
+    stated = service.get("environment") or {}
+    pairs = stated.items() if isinstance(stated, Mapping) else (str(entry).partition("=")[::2] for entry in stated)
+    return [(str(key), "" if value is None else str(value)) for key, value in pairs]
 
 
 def _images(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from pytest_rmqha.adapters.engine import FileToPut
@@ -198,8 +199,11 @@ def other_files(stack: Stack, member: str) -> list[str]:
 
 def refuse_other_files(stack: Stack) -> None:
     """UserInputError when a member runs on something else than it was given: its image's start script wrote over it."""
-    for member in stack.config_files:
-        if other := other_files(stack, member):
+    members = list(stack.config_files)
+    with ThreadPoolExecutor(max_workers=len(members)) as pool:  # one after the other: 1.3 s
+        found = dict(zip(members, pool.map(lambda member: other_files(stack, member), members), strict=True))
+    for member, other in found.items():
+        if other:
             raise UserInputError(
                 f"configuration of {member}",
                 f"other content at {', '.join(other)} once it runs",

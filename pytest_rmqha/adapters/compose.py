@@ -70,13 +70,13 @@ def read_config(file: Path, environment: Mapping[str, str]) -> dict[str, Any]:
 
 
 def digest_of(config: Mapping[str, Any]) -> str:
-    """SHA-256 over the services as ``read_config`` has them, without what differs from machine to machine: builds and places
-    on the host.
+    """SHA-256 over the services as ``read_config`` has them, without what differs from machine to machine or from one version of
+    compose to the next: builds, places on the host, and what is empty.
     """
 
     def body(service: Mapping[str, Any]) -> dict[str, Any]:
-        volumes = [{k: v for k, v in volume.items() if k != "source"} for volume in service.get("volumes") or ()]
-        return {**{k: v for k, v in service.items() if k not in ("build", "volumes")}, "volumes": volumes}
+        volumes = [[volume.get("type"), volume.get("target")] for volume in service.get("volumes") or ()]
+        return {**{k: v for k, v in service.items() if v and k not in ("build", "volumes")}, "volumes": volumes}
 
     services = {name: body(service or {}) for name, service in (config.get("services") or {}).items()}
     return hashlib.sha256(json.dumps(services, sort_keys=True).encode()).hexdigest()

@@ -18,7 +18,7 @@ GLOSSARY: Mapping[str, str] = MappingProxyType(
         "dead-lettered": "found in a dead-letter queue: not lost",
         "owed": "kept unacknowledged by a consumer whose session died, and not come again since: lost, unless it does",
         "left over": "an arrival of what an earlier load on the same queue had published: counted for neither",
-        "lost": "confirmed, and neither delivered nor late nor dead-lettered",
+        "lost": "confirmed, and neither delivered for good (owed is not) nor late nor dead-lettered",
         "recovered": "unknown and delivered all the same",
         "duplicated": "delivered more than once; at-least-once delivery allows it, and it must carry the redelivered flag",
         "unflagged": "a repeated delivery without the redelivered flag",

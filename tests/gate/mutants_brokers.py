@@ -122,7 +122,7 @@ ALL: tuple[Mutant, ...] = (
             Replaced("rmq3/rabbitmq.conf", "nodes.2 = rabbit@rmq2", "nodes.2 = rabbit@rqm2"),
         ),
         BRING_UP,
-        r"every broker seeing every broker",
+        r"every broker (seeing every broker|listening)",
     ),
     Mutant(
         "R15",

@@ -158,6 +158,12 @@ def setting(*path: str, to: object) -> Callable[[dict[str, Any]], None]:
             "mounts of service a .*got /etc/rabbitmq; expected none that holds /etc/rabbitmq/rabbitmq.conf.*--rmq-config",
         ),
         (
+            setting("services", "a", "volumes", to=["./data:/var/lib/rabbitmq"]),
+            "mounts of service a .*got /var/lib/rabbitmq; expected no folder of the host .*named volume",
+        ),
+        (setting("services", "lb2", "tmpfs", to=["/etc/haproxy:size=1m"]), "mounts of service lb2 .*got /etc/haproxy"),
+        (setting("services", "lb2", "tmpfs", to="/etc"), "mounts of service lb2 .*got /etc"),
+        (
             setting("services", "lb1", "volumes", to=["./my.cfg:/etc/haproxy/haproxy.cfg:ro"]),
             "mounts of service lb1 .*got /etc/haproxy/haproxy.cfg",
         ),
@@ -186,8 +192,18 @@ def test_what_contradicts_itself_is_refused(spoil: Callable[[dict[str, Any]], No
 def test_other_mounts_and_variables_are_theirs() -> None:
     config = copy.deepcopy(GOOD)
     config["services"]["a"] |= {
-        "volumes": [{"type": "bind", "source": "/x", "target": "/etc/rabbitmq/tls"}, "/anonymous"],
-        "environment": {"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 2"},
+        "volumes": [
+            {"type": "bind", "source": "/x", "target": "/etc/rabbitmq/tls"},
+            {"type": "volume", "source": "d", "target": "/var/lib/rabbitmq"},
+            "data:/var/lib/rabbitmq/mnesia",
+            "/anonymous",
+        ],
+        "tmpfs": "/tmp",
+        "environment": {
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 2",
+            "RABBITMQ_CONFIG_FILE": "/etc/rabbitmq/rabbitmq",
+            "RABBITMQ_CONF_ENV_FILE": None,
+        },
     }
     assert from_compose(config, "two").brokers == from_compose(GOOD, "two").brokers
 

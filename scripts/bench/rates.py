@@ -40,11 +40,12 @@ class Plan:
 
     A client that the balancer happens to put on its queue's leader is faster, and a balancer that hands out brokers in turn
     would do that to the same client in every round. So each round's queue is led by another broker, counted backwards
-    because a round with consumers takes one turn more than there are brokers, and means are compared.
+    because a round with consumers takes one turn more than there are brokers, and means are compared. Rounds of one kind differ
+    by up to a third, so there are many short ones.
     """
 
-    rounds: int = 3
-    length: float = 15.0
+    rounds: int = 9
+    length: float = 6.0
     window: int = 1000
 
 

@@ -74,8 +74,10 @@ def measured(parts: list[str], settings: Settings, run: Path | None, rounds: int
 def main() -> int:
     parser = argparse.ArgumentParser(prog="bench", description="What the harness costs, against doing without it.")
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; all of them when none is named")
-    parser.add_argument("--rounds", type=int, default=3, help="bring-ups and rates are measured so often (3)")
-    parser.add_argument("--seconds", type=float, default=15.0, help="of load for each rate (15)")
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="bring-ups are measured so often, rates three times that (3)"
+    )
+    parser.add_argument("--seconds", type=float, default=rates.Plan.length, help="of load for each rate (6)")
     parser.add_argument("--window", type=int, default=1000, help="unconfirmed messages (1000)")
     parser.add_argument("--run", type=Path, help="the folder of the run whose share is told (the newest)")
     asked = parser.parse_args()
@@ -84,7 +86,7 @@ def main() -> int:
     try:
         settings = resolve(lambda _: None, os.environ, lambda _: None, here=ROOT, beside_ini=ROOT)
         refuse_reuse(settings)
-        plan = rates.Plan(asked.rounds, asked.seconds, asked.window)
+        plan = rates.Plan(3 * asked.rounds, asked.seconds, asked.window)
         parts = asked.parts or list(PARTS)
         rows = measured(parts, settings, asked.run, asked.rounds, plan)
     except UserInputError as error:

@@ -20,7 +20,9 @@ LOOK = 0.1
 
 
 class Consumer(threading.Thread):
-    """``hold``: keep what arrives unacknowledged until ``release``. A delivery is in the ledger before its ack is sent."""
+    """``hold``: keep what arrives unacknowledged until ``release``. A delivery is in the ledger before its ack is sent, and acks
+    are sent for all that a look at the connection brought.
+    """
 
     def __init__(
         self, role: str, ledger: Ledger, lock: threading.Lock, target: Target, meter: Meter, options: dict[str, Any]
@@ -44,7 +46,8 @@ class Consumer(threading.Thread):
         self._resubscribe = False
         self._sessions = 0
         self._release_due = self._is_over = False
-        self._last_held = 0
+        self._last_held = self._to_ack = 0
+        self._role = role
 
     def run(self) -> None:
         if not self.hold:  # who keeps what it gets is sent nothing more: that is no gap
@@ -112,7 +115,7 @@ class Consumer(threading.Thread):
             while self._is_wanted():
                 channel = connection.channel()
                 self._sessions += 1
-                self.held = 0
+                self.held = self._to_ack = 0
                 self.hold = self.hold and not self._release_due
                 self._release_due = False
                 channel.basic_qos(prefetch_count=self.prefetch)
@@ -124,6 +127,7 @@ class Consumer(threading.Thread):
                 self._again = self._first_due = True
                 while self._is_wanted() and not self._resubscribe:
                     connection.process_data_events(time_limit=LOOK)
+                    self._acknowledge_arrived(channel)
                     if self._release_due:
                         self._acknowledge_held(channel)
                 self._end_session()
@@ -145,36 +149,40 @@ class Consumer(threading.Thread):
         event("cancelled", self.name)
         self._resubscribe = True
 
-    def _arrive(self, channel: Any, method: Any, _properties: Any, body: bytes) -> None:
+    def _arrive(self, _channel: Any, method: Any, _properties: Any, body: bytes) -> None:
         if sabotage.planted("stall-consumer") and self.arrived > 50:
             return
         self.arrived += 1
         self.last_arrival = time.monotonic()
         hold = self.hold
         with self.lock:
-            for text, redelivered in sabotage.arrivals(body, method.redelivered):
-                self._write(text, redelivered, hold)
-        if not hold:
-            self.meter.moved(self.name, "deliver")
+            told = sabotage.arrivals(body, method.redelivered) if sabotage.ON else ((body, method.redelivered),)
+            waits = [wait for text, again in told if (wait := self._write(text, again, hold)) is not None]
+        if hold:
+            self.meter.took("deliver", waits)
+        else:
+            self.meter.moved(self._role, "deliver", 1, waits)
         if self._first_due:
             self._first_due = False
             event("first_delivery", self.name)
         if hold:
             self.held, self._last_held = self.held + 1, method.delivery_tag
         elif self.ack:
-            channel.basic_ack(method.delivery_tag)
+            self._to_ack = method.delivery_tag
 
-    def _write(self, body: bytes, redelivered: bool, hold: bool) -> None:
-        stream, number, load = message.parsed(body)
-        first = self.ledger.arrive(stream, number, redelivered, body[:60].decode(errors="replace"), self.name, load)
-        if first:
-            self.meter.took("deliver", self.last_arrival - _sent_at(body))
-        if (
-            hold and load == self.ledger.load and (first or redelivered)
-        ):  # a late copy of what another has got is not owed
+    def _acknowledge_arrived(self, channel: Any) -> None:
+        """All that came in one go at once: an answer for each would be a packet for each."""
+        if self._to_ack:
+            channel.basic_ack(self._to_ack, multiple=True)
+            self._to_ack = 0
+
+    def _write(self, body: bytes, redelivered: bool, hold: bool) -> float | None:
+        """Seconds since it was sent (the clock is the host's, in every container); None unless it is the first of its kind.
+
+        A late copy of what another has got is held, and not owed.
+        """
+        stream, number, load, sent = message.parsed(body)
+        first = self.ledger.arrive(stream, number, redelivered, body, self._role, load)
+        if hold and load == self.ledger.load and (first or redelivered):
             self.ledger.hold(stream, number, self._session)
-
-
-def _sent_at(body: bytes) -> float:
-    """Monotonic seconds, the host's in every container; of a message of ours only."""
-    return int(body.split(b":", 3)[2]) / 1e6
+        return self.last_arrival - sent / 1e6 if first else None

@@ -29,6 +29,14 @@ class Bitmap:
             self._bits.extend(bytes(max(byte + 1 - len(self._bits), len(self._bits) // 2 + 64)))
         self._bits[byte] |= 1 << (number & 7)
 
+    def add(self, number: int) -> bool:
+        """As ``set``; whether it is new."""
+        byte, bit = number >> 3, 1 << (number & 7)
+        if byte >= len(self._bits) or not self._bits[byte] & bit:
+            self.set(number)
+            return True
+        return False
+
     def clear(self, number: int) -> None:
         if self.test(number):
             self._bits[number >> 3] &= ~(1 << (number & 7))
@@ -136,11 +144,10 @@ class StreamLedger:
 
     def confirm(self, number: int) -> bool:
         """Does it count? Not for what came back as unroutable, nor a second time."""
-        counts = not self.returned.test(number) and not self.confirmed.test(number)
-        if counts:
-            self.confirmed.set(number)
-            self.counts["confirmed"] += 1
-        return counts
+        if (self.counts["returned"] and self.returned.test(number)) or not self.confirmed.add(number):
+            return False
+        self.counts["confirmed"] += 1
+        return True
 
     def nack(self, number: int) -> None:
         self.nacked.set(number)
@@ -159,31 +166,33 @@ class StreamLedger:
         """What is attempted from now on goes through a channel of its own."""
         self._channels.append(self.attempted)
 
-    def deliver(self, number: int, redelivered: bool, consumer: str = "") -> bool:
-        """Write an arrival; False when the number was never attempted. The order is that of one channel to one consumer.
+    def deliver(self, number: int, redelivered: bool, consumer: str = "") -> bool | None:
+        """Write an arrival; whether it is the first, None when the number was never attempted. The order is that of one channel
+        to one consumer.
 
         AMQP 0-9-1 (4.7) promises no more: what a publisher sends after a reconnect may overtake what it sent before.
         """
         if number >= self.attempted:
-            return False
-        if self.delivered.test(number):
+            return None
+        is_fresh = not redelivered and not self.republished.test(number)
+        is_first = self.delivered.add(number)
+        if is_first:
+            self.counts["delivered"] += 1
+        else:
             self.repeated.set(number)
             self.owed.clear(number)
-            if not redelivered and not self.republished.test(number):
+            if is_fresh:
                 self.unflagged.add(number)
-        else:
-            self.delivered.set(number)
-            self.counts["delivered"] += 1
-        if not redelivered and not self.republished.test(number):
+        if is_fresh:
             way = (consumer, bisect_right(self._channels, number))
-            highest = self._highest_fresh.get(way, -1)
-            if number < highest:
+            if number >= self._highest_fresh.get(way, -1):
+                self._highest_fresh[way] = number
+            else:
                 self.out_of_order.add(number)
-            self._highest_fresh[way] = max(highest, number)
-        return True
+        return is_first
 
     def find(self, number: int) -> bool:
-        """A sweep after the load found it in a queue: not delivered in time, and not lost. False as for ``deliver``."""
+        """A sweep after the load found it in a queue: not delivered in time, and not lost. False if it was never attempted."""
         if number >= self.attempted:
             return False
         self.late.set(number)
@@ -249,31 +258,31 @@ class Ledger:
     def _held_by(self, session: str) -> list[tuple[str, int]]:
         return [message for message, holder in self._held.items() if holder == session and message[0] in self.streams]
 
-    def _is_of_another_load(self, load: str) -> bool:
+    def _is_of_an_earlier_load(self, load: str) -> bool:
         if load in self.earlier:
             self.left_over += 1
         return load in self.earlier
 
     def arrive(
-        self, stream: str, number: int, redelivered: bool, text: str, consumer: str = "", load: str = ""
+        self, stream: str, number: int, redelivered: bool, text: bytes, consumer: str = "", load: str = ""
     ) -> bool:
-        """Write an arrival; True if it is the first of a message that was attempted."""
-        if self._is_of_another_load(load):
+        """Write an arrival; True if it is the first of a message that was attempted. ``text``: what to show of a phantom."""
+        if load != self.load and self._is_of_an_earlier_load(load):
             return False
-        self._held.pop((stream, number), None)
-        known = self.streams.get(stream) if load == self.load else None
-        before = known.counts["delivered"] if known is not None else 0
-        if known is None or number < 0 or not known.deliver(number, redelivered, consumer):
-            self.unexpected.add(text[:80])
-            return False
-        return known.counts["delivered"] > before
+        if self._held:
+            self._held.pop((stream, number), None)
+        known = self.streams.get(stream) if load == self.load and number >= 0 else None
+        is_first = None if known is None else known.deliver(number, redelivered, consumer)
+        if is_first is None:
+            self.unexpected.add(text[:80].decode(errors="replace"))
+        return bool(is_first)
 
-    def swept(self, stream: str, number: int, text: str, load: str = "") -> None:
-        if self._is_of_another_load(load):
+    def swept(self, stream: str, number: int, text: bytes, load: str = "") -> None:
+        if load != self.load and self._is_of_an_earlier_load(load):
             return
         known = self.streams.get(stream) if load == self.load else None
         if known is None or number < 0 or not known.find(number):
-            self.unexpected.add(text[:80])
+            self.unexpected.add(text[:80].decode(errors="replace"))
 
     def dump(self) -> dict[str, Any]:
         return {

@@ -5,15 +5,20 @@ Colons in the stream's name are written ``%3A``, so that a queue called ``orders
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 
 class Parsed(NamedTuple):
-    """``load``: the token of the load that published it; numbers begin anew with every load, on the same streams."""
+    """``load``: the token of the load that published it; numbers begin anew with every load, on the same streams.
+
+    ``at``: microseconds, monotonic, of the sending.
+    """
 
     stream: str
     number: int
     load: str = ""
+    at: int = 0
 
 
 STRANGER = Parsed("", -1)
@@ -32,10 +37,15 @@ def body(header: bytes, number: int, at: float, size: int, load: bytes = b"") ->
 def parsed(body: bytes) -> Parsed:
     """``STRANGER`` if it is none of ours."""
     parts = body.split(b":", 4)
-    if len(parts) < 4 or not parts[1].isdigit():
+    if len(parts) < 4 or not parts[1].isdigit() or not parts[2].isdigit():
         return STRANGER
     try:
-        stream, load = parts[0].decode(), parts[3].decode() if len(parts) > 4 else ""
+        load = parts[3].decode() if len(parts) > 4 else ""
+        return Parsed(_stream_of(parts[0]), int(parts[1]), load, int(parts[2]))
     except UnicodeDecodeError:
         return STRANGER
-    return Parsed(stream.replace("%3A", ":").replace("%25", "%"), int(parts[1]), load)
+
+
+@lru_cache(maxsize=64)
+def _stream_of(header: bytes) -> str:
+    return header.decode().replace("%3A", ":").replace("%25", "%")

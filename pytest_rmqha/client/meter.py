@@ -84,7 +84,9 @@ class Meter:
             self.started = now if self.started is None else self.started
 
     def moved(self, role: str, kind: str, count: int = 1, waits: Iterable[float] = ()) -> None:
-        """``waits``: seconds, one for each message whose wait for a confirm (``publish``) is over just now."""
+        """``waits``: seconds, one for each message whose wait for a confirm (``publish``), or from sending to its first arrival
+        (``deliver``), is over just now.
+        """
         now = time.monotonic()
         with self._lock:
             for seconds in waits:
@@ -112,11 +114,12 @@ class Meter:
             for key in [key for key in self._last if key[1] == kind]:
                 self.ended = max(self._last.pop(key), self.ended or 0.0)
 
-    def took(self, kind: str, seconds: float) -> None:
-        """The wait for a confirm (``publish``), or from sending to the first arrival (``deliver``), over just now."""
+    def took(self, kind: str, waits: Iterable[float]) -> None:
+        """As the ``waits`` of ``moved``, without a move."""
         now = time.monotonic()
         with self._lock:
-            self.latencies[kind].add(now, seconds)
+            for seconds in waits:
+                self.latencies[kind].add(now, seconds)
 
     def connected(self, role: str, at: float, ok: bool, error: str, peer: str) -> None:
         with self._lock:

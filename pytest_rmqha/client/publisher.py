@@ -52,6 +52,7 @@ class Publisher(threading.Thread):
         self.again: list[int] = list(options.get("again", ()))
         self.stopping = threading.Event()
         self.connected = False
+        self._role = ledger.name
         self._header, self._load = message.header_of(ledger.name), ledger.load.encode()
         self._properties = pika.BasicProperties(delivery_mode=2 if self.persistent else 1)
         self._longest = float(options.get("longest") or LONGEST)
@@ -268,7 +269,7 @@ class Publisher(threading.Thread):
                 waits.append(now - sent)
         if waits:
             self._refused_since = None
-            self.meter.moved(self.name, "publish", len(waits), waits)
+            self.meter.moved(self._role, "publish", len(waits), waits)
             sabotage.after_confirms(self.ledger.counts["confirmed"])
             if self._first_confirm_due:
                 self._first_confirm_due = False

@@ -251,9 +251,9 @@ class Session:
                 if method is None:
                     break
                 found += 1
-                stream, number, load = message.parsed(body)
+                stream, number, load, _ = message.parsed(body)
                 with self.lock:
-                    self.ledger.swept(stream, number, body[:60].decode(errors="replace"), load)
+                    self.ledger.swept(stream, number, body, load)
                 channel.basic_ack(method.delivery_tag)
         finally:
             with contextlib.suppress(Exception):

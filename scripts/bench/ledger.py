@@ -51,7 +51,7 @@ def filled(messages: int, streams: int) -> Ledger:
         for _ in range(messages // streams):
             message = stream.attempt()
             stream.confirm(message)
-            ledger.arrive(stream.name, message, False, "", f"c.bench.{number}")
+            ledger.arrive(stream.name, message, False, b"", f"c.bench.{number}")
     return ledger
 
 

@@ -47,8 +47,8 @@ def planted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 def test_a_message_says_whose_it_is(stream: str) -> None:
     header = message.header_of(stream)
 
-    assert message.parsed(message.body(header, 42, 1.5, 64)) == (stream, 42, "")
-    assert message.parsed(message.body(header, 42, 1.5, 64, b"0af3")) == (stream, 42, "0af3")
+    assert message.parsed(message.body(header, 42, 1.5, 64)) == (stream, 42, "", 1_500_000)
+    assert message.parsed(message.body(header, 42, 1.5, 64, b"0af3")) == (stream, 42, "0af3", 1_500_000)
 
 
 def test_a_message_has_the_wanted_size() -> None:
@@ -191,7 +191,7 @@ def test_messages_are_persistent_mandatory_and_numbered() -> None:
     publisher._pump()
     exchange, queue, body, properties, mandatory = publisher._channel.sent[1]
 
-    assert (exchange, queue, message.parsed(body), mandatory) == ("", "q", ("p", 1, ""), True)
+    assert (exchange, queue, message.parsed(body)[:3], mandatory) == ("", "q", ("p", 1, ""), True)
     assert properties.delivery_mode == 2
 
 
@@ -281,18 +281,23 @@ def test_a_delivery_is_in_the_ledger_before_its_ack() -> None:
     stream.attempt()
 
     class Watching(_Channel):
-        def basic_ack(self, tag: int) -> None:
-            seen.append((tag, stream.delivered.test(0)))
+        def basic_ack(self, tag: int, multiple: bool = False) -> None:
+            seen.append((tag, multiple, stream.delivered.test(0)))
 
-    a_consumer(ledger)._arrive(Watching(), _Method(), None, b"p:0:1:")
+    consumer = a_consumer(ledger)
+    consumer._arrive(Watching(), _Method(), None, b"p:0:1:")
+    assert seen == []
+    consumer._acknowledge_arrived(Watching())
+    consumer._acknowledge_arrived(Watching())
 
-    assert seen == [(7, True)]
+    assert seen == [(7, True, True)]
 
 
-@pytest.mark.parametrize(("options", "acked"), [({}, [7]), ({"hold": True}, []), ({"ack": False}, [])])
+@pytest.mark.parametrize(("options", "acked"), [({}, [(7, True)]), ({"hold": True}, []), ({"ack": False}, [])])
 def test_what_is_held_or_needs_no_ack_gets_none(options: dict[str, Any], acked: list[int]) -> None:
-    channel = _Channel()
-    a_consumer(Ledger(), **options)._arrive(channel, _Method(), None, b"a stranger")
+    channel, consumer = _Subscribed(), a_consumer(Ledger(), **options)
+    consumer._arrive(channel, _Method(), None, b"a stranger")
+    consumer._acknowledge_arrived(channel)
 
     assert channel.acked == acked
 
@@ -381,7 +386,7 @@ def test_what_is_released_is_acknowledged_up_to_the_last_that_was_held() -> None
     channel = _Subscribed()
     consumer._serve(_Connection(channel, lambda: get(0), consumer.release, lambda: get(1), consumer.end))
 
-    assert (channel.acked, consumer.hold, list(stream.missing().ones())) == ([(7, True)], False, [])
+    assert (channel.acked, consumer.hold, list(stream.missing().ones())) == ([(7, True)] * 2, False, [])
 
 
 def test_a_release_is_worth_nothing_in_a_session_that_no_longer_answers() -> None:
@@ -400,7 +405,7 @@ def test_a_release_is_worth_nothing_in_a_session_that_no_longer_answers() -> Non
 
 def test_a_late_copy_of_what_another_has_got_is_held_and_not_owed() -> None:
     consumer, stream, get = a_holder()
-    consumer.ledger.arrive("p", 0, True, "", "other", "now")
+    consumer.ledger.arrive("p", 0, True, b"", "other", "now")
     consumer._serve(_Connection(_Subscribed(), lambda: get(0), lambda: get(1), raised(ConnectionResetError())))
 
     assert list(stream.missing().ones()) == [1]

@@ -36,9 +36,9 @@ def a_load() -> Ledger:
     stream.nack(2)
     stream.give_back(3)
     stream.confirm(3)
-    ledger.arrive("p.q", 0, False, "")
-    ledger.arrive("p.q", 4, False, "")
-    ledger.swept("p.q", 6, "")
+    ledger.arrive("p.q", 0, False, b"")
+    ledger.arrive("p.q", 4, False, b"")
+    ledger.swept("p.q", 6, b"")
     return ledger
 
 
@@ -55,8 +55,8 @@ def test_each_message_has_its_word() -> None:
 
 def test_repeats_and_strangers_come_with_their_examples() -> None:
     ledger = a_load()
-    ledger.arrive("p.q", 0, False, "")
-    ledger.arrive("nobody", 3, False, "nobody:3:")
+    ledger.arrive("p.q", 0, False, b"")
+    ledger.arrive("nobody", 3, False, b"nobody:3:")
     history = History.from_dump(dumped(ledger))
 
     assert history.streams[0].unflagged == Sample(1, (0,))
@@ -71,8 +71,8 @@ def test_the_meters_numbers_arrive(monkeypatch: pytest.MonkeyPatch) -> None:
     meter.begin("p.q", "publish")
     now[0] = 100.1
     meter.moved("p.q", "publish", 5)
-    meter.took("publish", 0.001)
-    meter.took("deliver", 0.003)
+    meter.took("publish", [0.001])
+    meter.took("deliver", [0.003])
     now[0] = 101.1
     meter.moved("p.q", "publish", 1)
     meter.connected("prober", 101.0, False, "Refused", "10.0.0.1:5672")

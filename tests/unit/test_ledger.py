@@ -56,8 +56,8 @@ def test_a_confirmed_message_that_never_arrives_is_lost_and_an_unknown_one_that_
         stream.attempt()
     stream.confirm(0)
     stream.confirm(1)
-    ledger.arrive("p", 1, False, "p:1")
-    ledger.arrive("p", 2, False, "p:2")
+    ledger.arrive("p", 1, False, b"p:1")
+    ledger.arrive("p", 2, False, b"p:2")
 
     seen = dumped(ledger).streams[0]
     assert list(seen.lost.ones()) == [0]
@@ -70,11 +70,11 @@ def test_what_is_owed_is_lost_unless_it_comes_again_or_is_found() -> None:
     for number in range(3):
         stream.attempt()
         stream.confirm(number)
-        ledger.arrive("p", number, False, "", "held", "now")
+        ledger.arrive("p", number, False, b"", "held", "now")
         ledger.hold("p", number, "held#1")
     ledger.died("held#1")
-    ledger.arrive("p", 1, True, "", "c", "now")
-    ledger.swept("p", 2, "", "now")
+    ledger.arrive("p", 1, True, b"", "c", "now")
+    ledger.swept("p", 2, b"", "now")
 
     seen = dumped(ledger).streams[0]
     assert list(seen.owed.ones()) == [0, 2]
@@ -86,15 +86,15 @@ def test_an_earlier_loads_message_is_neither_an_arrival_nor_a_phantom_and_a_stra
     stream = ledger.stream("p", "q")
     stream.attempt()
     stream.confirm(0)
-    assert not ledger.arrive("p", 0, False, "p:0:1:before:", "c", "before")
-    ledger.swept("p", 0, "p:0:1:before:", "before")
+    assert not ledger.arrive("p", 0, False, b"p:0:1:before:", "c", "before")
+    ledger.swept("p", 0, b"p:0:1:before:", "before")
     seen = dumped(ledger)
     assert (seen.left_over, seen.unexpected.count, seen.streams[0].lost.count()) == (2, 0, 1)
 
-    assert not ledger.arrive("p", 0, False, "p:0:1:strange:", "c", "strange")
+    assert not ledger.arrive("p", 0, False, b"p:0:1:strange:", "c", "strange")
     seen = dumped(ledger)
     assert (seen.unexpected.examples, seen.streams[0].lost.count()) == (("p:0:1:strange:",), 1)
-    assert ledger.arrive("p", 0, False, "p:0:1:now:", "c", "now")
+    assert ledger.arrive("p", 0, False, b"p:0:1:now:", "c", "now")
 
 
 def test_a_repeat_without_the_flag_is_counted_and_one_with_it_is_not() -> None:
@@ -103,7 +103,7 @@ def test_a_repeat_without_the_flag_is_counted_and_one_with_it_is_not() -> None:
     for _ in range(2):
         stream.attempt()
     for number, redelivered in ((0, False), (0, True), (1, False), (1, False)):
-        ledger.arrive("p", number, redelivered, "")
+        ledger.arrive("p", number, redelivered, b"")
 
     seen = dumped(ledger).streams[0]
     assert seen.repeated.count() == 2
@@ -114,9 +114,9 @@ def test_a_republished_message_may_arrive_twice_without_blame() -> None:
     ledger = Ledger()
     stream = ledger.stream("p", "q")
     stream.attempt()
-    ledger.arrive("p", 0, False, "")
+    ledger.arrive("p", 0, False, b"")
     stream.republish(0)
-    ledger.arrive("p", 0, False, "")
+    ledger.arrive("p", 0, False, b"")
 
     seen = dumped(ledger).streams[0]
     assert seen.unflagged.count == 0
@@ -129,7 +129,7 @@ def test_a_first_arrival_behind_a_later_one_is_out_of_order() -> None:
     for _ in range(3):
         stream.attempt()
     for number, redelivered in ((0, False), (2, False), (1, True), (1, False)):
-        ledger.arrive("p", number, redelivered, "")
+        ledger.arrive("p", number, redelivered, b"")
 
     assert dumped(ledger).streams[0].out_of_order.examples == (1,)
 
@@ -137,9 +137,9 @@ def test_a_first_arrival_behind_a_later_one_is_out_of_order() -> None:
 def test_what_was_never_attempted_is_unexpected() -> None:
     ledger = Ledger()
     ledger.stream("p", "q").attempt()
-    ledger.arrive("p", 1, False, "p:1")
-    ledger.arrive("somebody", 0, False, "somebody:0")
-    ledger.arrive("", -1, False, "hello")
+    ledger.arrive("p", 1, False, b"p:1")
+    ledger.arrive("somebody", 0, False, b"somebody:0")
+    ledger.arrive("", -1, False, b"hello")
 
     assert dumped(ledger).unexpected.count == 3
 
@@ -147,7 +147,7 @@ def test_what_was_never_attempted_is_unexpected() -> None:
 def test_examples_are_bounded_and_the_count_is_not() -> None:
     ledger = Ledger()
     for number in range(100):
-        ledger.arrive("nobody", number, False, str(number))
+        ledger.arrive("nobody", number, False, b"%d" % number)
 
     seen = dumped(ledger).unexpected
     assert (seen.count, len(seen.examples)) == (100, 20)
@@ -226,8 +226,8 @@ def test_what_a_sweep_finds_is_late_and_not_delivered() -> None:
     ledger = Ledger()
     stream = ledger.stream("p", "q")
     stream.attempt()
-    ledger.swept("p", 0, "p:0:")
-    ledger.swept("p", 1, "p:1:")
+    ledger.swept("p", 0, b"p:0:")
+    ledger.swept("p", 1, b"p:1:")
 
     assert list(stream.late.ones()) == [0]
     assert stream.delivered.count() == 0
@@ -267,7 +267,7 @@ def test_what_a_new_channel_sends_may_overtake_what_the_old_one_sent() -> None:
     stream.new_channel()
     stream.attempt()
     for number in (2, 0, 1):
-        ledger.arrive("p", number, False, "")
+        ledger.arrive("p", number, False, b"")
 
     assert dumped(ledger).streams[0].out_of_order.count == 0
 
@@ -279,6 +279,6 @@ def test_within_a_channel_nothing_may_overtake() -> None:
     for _ in range(3):
         stream.attempt()
     for number in (0, 2, 1):
-        ledger.arrive("p", number, False, "")
+        ledger.arrive("p", number, False, b"")
 
     assert dumped(ledger).streams[0].out_of_order.examples == (1,)

@@ -21,6 +21,7 @@ from pytest_rmqha.timeline import Timeline
 from pytest_rmqha.waiting import Budget, await_match, seconds
 
 T = TypeVar("T")
+GRACE, KILLED = 30, 137
 VOLATILE = (
     "rabbit_version", "rabbitmq_version", "product_name", "product_version", "rabbitmq_definition_format",
     # From 4.0 on, said of the exporting node: a cluster that nobody has named is called after whoever is asked.
@@ -50,8 +51,16 @@ class Node:
         self.containers.kill(self.service)
 
     def stop(self) -> None:
-        """SIGTERM, as the service manager does; up to 30 s."""
-        self.containers.stop(self.service, grace=30)
+        """SIGTERM, as the service manager does; up to 30 s, then SIGKILL."""
+        self.containers.stop(self.service, grace=GRACE)
+
+    def stop_by_itself(self) -> None:
+        """As ``stop``; ToolFailed when it did not end within the 30 s and was killed instead, which is another fault."""
+        self.stop()
+        if self.containers.exit_code(self.service) == KILLED:
+            raise ToolFailed(
+                f"{self} did not end within {GRACE} s of a SIGTERM, and was killed: nobody stopped it in good order"
+            )
 
     def start(self) -> None:
         self.containers.start(self.service)

@@ -97,6 +97,10 @@ class Engine:
         with _told(f"stop {service}"):
             self.container(service).stop(timeout=int(grace))
 
+    def exit_code(self, service: str) -> int:
+        """What its first process ended with the last time; 137 after a SIGKILL. 0 while it runs."""
+        return int(self.container(service).attrs["State"]["ExitCode"])
+
     def start(self, service: str) -> None:
         """Request the start; does not wait for anything inside."""
         with _told(f"start {service}"):

@@ -34,7 +34,7 @@ def stopped_whole(cluster: Cluster, *, stop: Sequence[Node], start: Sequence[Nod
 
     def inject() -> None:
         for node in stop:
-            node.stop()
+            node.stop_by_itself()
             await_match(node.state, lambda s: s == "exited", what=f"{node} stopped", within=seconds(40))
 
     names = "".join(n.service[-1] for n in stop) + " started " + "".join(n.service[-1] for n in start)

@@ -51,7 +51,7 @@ def stopped(cluster: Cluster, node: Node) -> Fault:
     """SIGTERM, as the service manager stops it: the broker closes its connections and hands its queues over."""
     return Fault(
         title=f"{node} stopped (SIGTERM)",
-        inject=node.stop,
+        inject=node.stop_by_itself,
         heal=lambda: _start(node),
         in_effect=lambda: _noticed(cluster, node),
         is_gone=lambda: _back(cluster, node),
@@ -113,7 +113,7 @@ def restarted(cluster: Cluster, node: Node) -> Fault:
     """Stopped and at once asked to start again: the fault is the gap; it is healed by itself."""
     return Fault(
         title=f"{node} restarted",
-        inject=node.stop,
+        inject=node.stop_by_itself,
         heal=lambda: _start(node),
         in_effect=lambda: node.state() == "exited",
         is_gone=lambda: _back(cluster, node),

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from plays.placing import someone_on
+from plays.quick_heartbeats import load_with_quick_heartbeats
 from plays.two_holders import TwoHolders, two_balancers_hold_the_vip
 from pytest_rmqha import clock
 from pytest_rmqha.balancers import Balancer
@@ -28,6 +29,8 @@ AMQP = 5672
 TAKEN_WITHIN = seconds(15)
 DOWN_WITHIN = seconds(15)
 MOVED_WITHIN = seconds(2)
+PATIENT = 60.0
+"""Seconds; longer than the freeze: who moves was moved by a balancer, and did not give up by itself."""
 
 
 @dataclass(frozen=True)
@@ -58,19 +61,19 @@ class Frozen:
 
 
 def keepalived_is_stopped_on_the_holder(stage: Stage) -> Failover:
-    return _failover(stage, vip_faults.keepalived_stopped)
+    return _failover(stage, vip_faults.keepalived_stopped, load_with_quick_heartbeats(stage))
 
 
 def the_holders_host_is_killed(stage: Stage) -> Failover:
-    return _failover(stage, vip_faults.killed)
+    return _failover(stage, vip_faults.killed, _load(stage))
 
 
 def haproxy_is_killed_on_the_holder(stage: Stage) -> Failover:
-    return _failover(stage, vip_faults.haproxy_killed)
+    return _failover(stage, vip_faults.haproxy_killed, _load(stage))
 
 
 def the_balancers_no_longer_hear_each_other(stage: Stage) -> TwoHolders:
-    return two_balancers_hold_the_vip(stage, _load(stage), vip_faults.vrrp_dropped)
+    return two_balancers_hold_the_vip(stage, load_with_quick_heartbeats(stage), vip_faults.vrrp_dropped)
 
 
 def a_broker_is_frozen(stage: Stage) -> Frozen:
@@ -79,7 +82,7 @@ def a_broker_is_frozen(stage: Stage) -> Frozen:
     amqp = {balancer: amqp_servers(balancer, victim) for balancer in stage.balancers}
 
     with workload.running():
-        on_victim = someone_on(victim, "ha.load", workload, stage.cluster)
+        on_victim = someone_on(victim, "ha.load", workload, stage.cluster, patience=PATIENT)
         with stage.chaos.inject(node_faults.frozen(stage.cluster, victim)):
             frozen_at = next(e.at for e in stage.events if e.kind == "fault.injected")
             down = _when_down(amqp, frozen_at)
@@ -153,10 +156,9 @@ def taken_over(stage: Stage, heir: Balancer) -> bool:
     return True
 
 
-def _failover(stage: Stage, strike: Callable[[Balancer, Vip], Fault]) -> Failover:
+def _failover(stage: Stage, strike: Callable[[Balancer, Vip], Fault], workload: Workload) -> Failover:
     holder = stage.vip.holder()
     other = stage.vip.other(holder)
-    workload = _load(stage)
 
     with workload.running():
         with stage.chaos.inject(strike(holder, stage.vip)):

@@ -117,7 +117,7 @@ def _stopped_at_once(cluster: Cluster) -> Fault:
     return dataclasses.replace(
         stopped_whole(cluster, stop=nodes, start=nodes),
         title="every broker stopped at once and started at once",
-        inject=lambda: cluster.at_once(Node.stop),
+        inject=lambda: cluster.at_once(Node.stop_by_itself),
         heal=killed_whole(cluster).heal,
         within=seconds(40),
     )

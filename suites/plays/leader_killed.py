@@ -89,7 +89,7 @@ def the_leaders_node_is_killed(stage: Stage) -> Seen:
                 error=InvariantNotUpheld,
             )
             down = when_marked_down(stage, servers)
-            declared = _declare_everything(cluster, keeper)
+            declared = _declare_everything(cluster, keeper, f"during.{stage.started:.0f}")
         unknown = _unknown(workload, "flood")
         workload.wire.ask("republish", stream="flood", host=workload.access.host)
         counts = _counts(cluster, plain)
@@ -215,20 +215,20 @@ def others_up(stage: Stage, servers: Mapping[str, frozenset[str]]) -> bool:
     return all(e.subject in own for e in downs)
 
 
-def _declare_everything(cluster: Cluster, via: Node) -> dict[str, frozenset[str]]:
-    """One of each kind, declared while a node is down."""
+def _declare_everything(cluster: Cluster, via: Node, user: str) -> dict[str, frozenset[str]]:
+    """One of each kind, declared while a node is down. ``user`` is new: users outlive the scenario's vhost."""
     api, vhost = via.api, cluster.vhost
     api.put_queue(vhost, "during.queue", {})
     api.put_exchange(vhost, "during.exchange")
     api.put_binding(vhost, "during.exchange", "during.queue", "during.key")
     api.put_policy(vhost, "during.policy", "^nothing-is-called-this$", {"max-length": 10})
-    api.put_user("during.user", clock.utc(clock.now()).isoformat())
+    api.put_user(user, clock.utc(clock.now()).isoformat())
     return {
         "queues": frozenset({"during.queue"}),
         "exchanges": frozenset({"during.exchange"}),
         "bindings": frozenset({"during.exchange→during.queue"}),
         "policies": frozenset({"during.policy"}),
-        "users": frozenset({"during.user"}),
+        "users": frozenset({user}),
     }
 
 

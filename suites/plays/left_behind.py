@@ -17,13 +17,16 @@ from pytest_rmqha.waiting import Budget, await_match, seconds
 from pytest_rmqha.workload.history import History
 
 COUNTED = seconds(10)  # the brokers' statistics lag by 5 s
-GONE = seconds(3 * HEARTBEAT + 10)  # two missed heartbeats, the look that finds them missed, and the lag
+SETTLED = 10.5  # seconds: two intervals of the brokers' statistics
+GONE = seconds(
+    3 * HEARTBEAT + 10 + SETTLED
+)  # two missed heartbeats, the look that finds them missed, the lag, and that it stays so
 
 
 @dataclass(frozen=True)
 class LeftBehind:
-    """``everybody``: consumers of the load. Subscriptions as the brokers count them: ``before`` the fault, ``most`` after it, ``at_last`` when no more than before
-    were left or ``GONE`` was over.
+    """``everybody``: consumers of the load. Subscriptions as the brokers count them: ``before`` the fault, ``most`` after it,
+    ``at_last`` when for 10.5 s no more than before were left or ``GONE`` was over.
 
     ``again``: consumers that came back after the fault. ``gone_after``: seconds from the fault until the count was what it
     had been; infinite if it never was.
@@ -50,7 +53,7 @@ def the_vip_leaves_consumers_behind(stage: Stage) -> LeftBehind:
             if taken_over(stage, stage.vip.other(holder)):
                 workload.await_progress(within=seconds(15))
             most = _counted(stage, workload.queues, more_than=before)
-            at_last = _last(stage, workload.queues, lambda count: count == before, GONE)
+            at_last = _settled(stage, workload.queues, before)
             gone_after = clock.now() - struck if at_last == before else math.inf
         workload.await_progress(within=seconds(15))
     back = {e.subject for e in stage.events if e.kind == "client" and e.text == "connected" and e.at > struck}
@@ -67,6 +70,20 @@ def _subscribed(stage: Stage, queues: Sequence[str]) -> int:
 def _counted(stage: Stage, queues: Sequence[str], more_than: int) -> int:
     """Subscriptions once there are more than that, or the last count within ``COUNTED``."""
     return _last(stage, queues, lambda count: count > more_than, COUNTED)
+
+
+def _settled(stage: Stage, queues: Sequence[str], wanted: int) -> int:
+    """The count that every look of ``SETTLED`` has told, or the last one within ``GONE``: an old row tells what was before."""
+    since: list[float] = []
+
+    def has_settled(count: int) -> bool:
+        if count != wanted:
+            since.clear()
+        elif not since:
+            since.append(clock.now())
+        return bool(since) and clock.now() - since[0] >= SETTLED
+
+    return _last(stage, queues, has_settled, GONE)
 
 
 def _last(stage: Stage, queues: Sequence[str], wanted: Callable[[int], bool], within: Budget) -> int:

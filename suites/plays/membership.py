@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from plays.logs import lines_since
-from plays.lonely_start import WAITING, listens_on, served_on
+from plays.lonely_start import SAID_LONG_ENOUGH, listens_on, says_that_it_waits, served_on
 from pytest_rmqha import clock
 from pytest_rmqha.cluster import Cluster, Node
 from pytest_rmqha.errors import BudgetSpent, InvariantNotUpheld, ToolFailed
@@ -23,7 +23,7 @@ from pytest_rmqha.workload.workload import Workload
 
 REFUSAL = "rejected. Invalid challenge reply"
 KEPT_OUT = 35.0
-"""Seconds since its start for which a refused broker may not serve, unless its log says before that it waits.
+"""Seconds since its start for which a refused broker may not serve, unless its log says 5 s before that it waits.
 
 An ordinary boot serves within 15 s. The 70 s of ``lonely_start`` are for peers that are dead, each of which is dialled
 several times, 7 s a try; a peer that refuses the cookie answers at once.
@@ -65,19 +65,20 @@ class Refused:
 
 @dataclass(frozen=True)
 class KeptOut:
-    """``served``: the stranger's ports beside those of the cluster, at any of the ``looks``. ``waits``: its log says so.
+    """``served``: the stranger's ports beside those of the cluster, at any of the ``looks``. ``waits_for``: seconds since the
+    first look in which its log said that it waits; None if it did not.
 
     ``lasted``: seconds from its start to the last look.
     """
 
     served: frozenset[int] = frozenset()
     looks: int = 0
-    waits: bool = False
+    waits_for: float | None = None
     lasted: float = 0.0
 
     @property
     def is_certain(self) -> bool:
-        return self.looks > 0 and (self.waits or self.lasted >= KEPT_OUT)
+        return self.looks > 0 and ((self.waits_for or 0.0) >= SAID_LONG_ENOUGH or self.lasted >= KEPT_OUT)
 
 
 def a_broker_leaves_by_reset_and_is_joined_again_by_hand(stage: Stage) -> Rejoined:
@@ -127,15 +128,19 @@ def a_broker_comes_back_with_another_cookie(stage: Stage) -> Refused:
 
 
 def watched_outside(node: Node, since: float) -> KeptOut:
-    """Watch a refused broker that was started at ``since`` (monotonic seconds) until it says that it waits, or serves, or 35 s
-    are over. A look that fails is no look."""
+    """Watch a refused broker that was started at ``since`` (monotonic seconds) until it has said for 5 s that it waits, or serves,
+    or 35 s are over. A look that fails is no look.
+    """
     seen = KeptOut()
+    said_since: list[float] = []
 
     def look() -> KeptOut:
         nonlocal seen
         ports, at = listens_on(node), clock.now()
-        waits = any(WAITING in line for line in lines_since(node.containers, node.service, since))
-        seen = KeptOut(seen.served | served_on(ports), seen.looks + 1, waits, at - since)
+        if not said_since and says_that_it_waits(node, since):
+            said_since.append(at)
+        waits_for = at - said_since[0] if said_since else None
+        seen = KeptOut(seen.served | served_on(ports), seen.looks + 1, waits_for, at - since)
         return seen
 
     try:

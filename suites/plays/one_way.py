@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from plays.partitions import refusing, served_again_after
+from plays.partitions import all_that_pause, refusing, served_again_after
 from pytest_rmqha import clock
 from pytest_rmqha.errors import BudgetSpent
 from pytest_rmqha.faults.network import one_way_cut
@@ -14,8 +14,8 @@ from pytest_rmqha.lease import Stage
 from pytest_rmqha.waiting import await_match, seconds
 from pytest_rmqha.workload.history import History
 
-LOOKED_ON = 6.0
-"""Seconds after the first pause: the other one of the pair follows within 5 s, and a third would be one too many."""
+LOOKED_ON = seconds(6)
+"""After the first pause: the other one of the pair follows within 5 s, and a third would be one too many."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def what_one_broker_says_to_another_is_swallowed(stage: Stage) -> OneWay:
                 for link in stage.links.between(speaker, listener)
             }
             noticed_after = _await_noticed(stage, cut_at)
-            paused = _all_that_pause(stage) if math.isfinite(noticed_after) else frozenset()
+            paused = all_that_pause(stage, LOOKED_ON) if math.isfinite(noticed_after) else frozenset()
         healed = max(e.at for e in stage.events if e.kind == "fault.healed")
         workload.await_progress(within=seconds(30))
     served = served_again_after(workload.history, healed)
@@ -62,17 +62,3 @@ def _await_noticed(stage: Stage, cut_at: float) -> float:
     except BudgetSpent:
         return math.inf
     return clock.now() - cut_at
-
-
-def _all_that_pause(stage: Stage) -> frozenset[str]:
-    """Whoever refuses clients at any look in the next 6 s, the last one just before the cut is mended."""
-    paused: set[str] = set()
-    until = clock.now() + LOOKED_ON
-
-    def look() -> float:
-        began = clock.now()
-        paused.update(refusing(stage))
-        return began
-
-    await_match(look, lambda at: at >= until, what="what the cut leads to", within=seconds(LOOKED_ON + 30))
-    return frozenset(paused)

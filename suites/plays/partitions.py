@@ -13,12 +13,14 @@ from pytest_rmqha.cluster import Node
 from pytest_rmqha.errors import BudgetSpent, HarnessError
 from pytest_rmqha.faults.network import isolated, pair_cut
 from pytest_rmqha.lease import Stage
-from pytest_rmqha.waiting import await_match, seconds
+from pytest_rmqha.waiting import Budget, await_match, seconds
 from pytest_rmqha.workload.history import History
 from pytest_rmqha.workload.workload import Workload
 
 PATIENT = 12.0
 """Seconds that a publisher waits for a confirm where a peer may be missed for 1.25 tick times (10 s) unnoticed."""
+LOOKED_ON = seconds(3)
+"""After both of a cut pair have paused: a broker looks once a second whether it is in a minority, and a third would be one too many."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def the_link_of_a_pair_is_cut(stage: Stage) -> PartialPartition:
 
     with workload.running():
         with stage.chaos.inject(pair_cut(stage.cluster, stage.links, a, b)):
-            paused = _paused(stage, at_least=2)
+            paused = _paused(stage, at_least=2) | all_that_pause(stage, LOOKED_ON)
         healed = max(e.at for e in stage.events if e.kind == "fault.healed")
         workload.await_progress(within=seconds(30))
     served = served_again_after(workload.history, healed)
@@ -108,6 +110,20 @@ def _paused(stage: Stage, at_least: int) -> frozenset[str]:
         )
     except BudgetSpent:
         return refusing(stage)
+
+
+def all_that_pause(stage: Stage, within: Budget) -> frozenset[str]:
+    """Whoever refuses clients at any look in that time, the last one just before the cut is mended."""
+    paused: set[str] = set()
+    until = clock.now() + within.seconds
+
+    def look() -> float:
+        began = clock.now()
+        paused.update(refusing(stage))
+        return began
+
+    await_match(look, lambda at: at >= until, what="what the cut leads to", within=seconds(within.seconds + 30))
+    return frozenset(paused)
 
 
 def refusing(stage: Stage) -> frozenset[str]:

@@ -10,16 +10,19 @@ from pytest_rmqha.workload.workload import Workload
 MOST = 20
 
 
-def someone_on(node: Node, queue: str, workload: Workload, cluster: Cluster) -> tuple[str, ...]:
+def someone_on(
+    node: Node, queue: str, workload: Workload, cluster: Cluster, *, patience: float | None = None
+) -> tuple[str, ...]:
     """Publishers to a queue led elsewhere whose connection is on ``node``; () if the balancer sends none of them there.
 
+    ``patience``: seconds that they wait for a confirm before they connect anew by themselves (None: as the client has it).
     The API tells of a connection up to 5 s after it is there, so as many are opened at once as there are brokers.
     """
     deal = len(cluster.nodes)
     for first in range(0, MOST, deal):
         streams = [f"elsewhere.{number}" for number in range(first, first + deal)]
         for stream in streams:
-            workload.wire.ask("publish", stream=stream, queue=queue, rate=20, window=100)
+            workload.wire.ask("publish", stream=stream, queue=queue, rate=20, window=100, patience=patience)
         seen = await_match(
             lambda: cluster.clients(excluded=(node,)),
             lambda where, streams=streams: where.keys() >= {*streams},

@@ -1,6 +1,6 @@
-"""Each balancer has its turn: the holder's host dies, comes back, and then haproxy freezes on the one that took over.
+"""Each balancer has its turn: the holder's host dies, comes back, and then haproxy freezes on each that has the VIP.
 
-Both strikes are silent. A host that says goodbye, or a haproxy that is gone from the process table, would hide slow timers
+All strikes are silent. A host that says goodbye, or a haproxy that is gone from the process table, would hide slow timers
 and checks that ask the process table. Nobody consumes until the end: a session that hangs on a frozen haproxy would keep
 its messages for a minute, which is another scenario's question (V4, V6).
 """
@@ -68,9 +68,10 @@ def each_balancer_has_its_turn(stage: Stage) -> Turns:
     heir = vip.other(first)
     turns = [_turn(stage, workload, vip_faults.killed(first, vip), "host killed", first, heir)]
     interrupted, unseen = _interrupted_by_return(stage, turns[0], watched)
-    holder = vip.holder()
-    frozen = vip_faults.haproxy_frozen(holder, vip)
-    turns.append(_turn(stage, workload, frozen, "haproxy frozen", holder, vip.other(holder)))
+    for _ in stage.balancers:  # each has a check of its own
+        holder = vip.holder()
+        frozen = vip_faults.haproxy_frozen(holder, vip)
+        turns.append(_turn(stage, workload, frozen, "haproxy frozen", holder, vip.other(holder)))
 
     workload.wire.ask("consume", role=f"c.{queue}", queue=queue)
     return Turns(workload.collect(), tuple(turns), interrupted, watched, unseen)

@@ -63,6 +63,17 @@ def test_killing_a_dead_container_is_no_error(containers: Containers) -> None:
     assert containers.state(IT) == "exited"
 
 
+def test_its_last_end_tells_a_kill_from_any_other(containers: Containers) -> None:
+    assert containers.exit_code(IT) == 0
+    containers.kill(IT)
+    reaches(containers, "exited")
+    assert containers.exit_code(IT) == 137
+    containers.start(IT)
+    containers.kill(IT, signal="SIGTERM")
+    reaches(containers, "exited")
+    assert containers.exit_code(IT) != 137
+
+
 def test_a_signal_that_ends_nothing_leaves_it_running(containers: Containers) -> None:
     containers.kill(IT, signal="SIGCONT")
     assert containers.state(IT) == "running"

@@ -19,7 +19,8 @@ ENDING = ("SIGKILL", "SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP")
 
 
 class FakeContainers:
-    """Service -> docker's word for its state. ``says`` answers commands; ``done`` is what was asked for, in order.
+    """Service -> docker's word for its state. ``says`` answers commands; ``done`` is what was asked for, in order; who is
+    ``deaf`` ends by a SIGKILL only.
 
     It refuses what the engine refuses: tests/contract holds both to the same.
     """
@@ -29,6 +30,8 @@ class FakeContainers:
         self.says: Callable[[str, tuple[str, ...]], Answer] = lambda _service, _command: Answer()
         self.done: list[str] = []
         self.lines: dict[str, list[str]] = {}
+        self.deaf: set[str] = set()
+        self.codes: dict[str, int] = {}
 
     def _becomes(self, verb: str, service: str, state: str) -> None:
         if self.states.get(service) == "paused" and verb == "start":
@@ -48,12 +51,19 @@ class FakeContainers:
 
     def kill(self, service: str, signal: str = "SIGKILL") -> None:
         self._becomes("kill", service, "exited" if signal in ENDING else self.state(service))
+        self.codes[service] = 137 if signal == "SIGKILL" else 0
 
     def stop(self, service: str, grace: float = 30) -> None:
         self._becomes("stop", service, "exited")
+        self.codes[service] = 137 if service in self.deaf else 0
 
     def start(self, service: str) -> None:
         self._becomes("start", service, "running")
+        self.codes.pop(service, None)
+
+    def exit_code(self, service: str) -> int:
+        self.state(service)
+        return self.codes.get(service, 0)
 
     def pause(self, service: str) -> None:
         self._running(service, "pause")

@@ -37,6 +37,16 @@ def test_a_healthy_broker_has_no_fault(world: World, victim: Node, fault_of: Cal
     assert fault.targets == ("rmq1",)
 
 
+@pytest.mark.parametrize("fault_of", [node.stopped, node.restarted])
+def test_a_broker_that_had_to_be_killed_was_not_stopped(
+    world: World, victim: Node, fault_of: Callable[..., Fault]
+) -> None:
+    world.containers.deaf.add("rmq1")
+
+    with pytest.raises(ToolFailed, match=r"rmq1 did not end within 30 s of a SIGTERM, and was killed"):
+        fault_of(world.cluster, victim).inject()
+
+
 @pytest.mark.parametrize("fault_of", OF_ONE_BROKER)
 def test_healing_what_was_never_injected_touches_nothing(
     world: World, victim: Node, fault_of: Callable[..., Fault]

@@ -15,7 +15,6 @@ from tests.gate.scenarios import SUITES
 from tests.unit.fakes import Hands, World
 
 CLUSTER = frozenset({4369, 25672})
-WAITS = "Waiting for Mnesia tables for 30000 ms, 9 retries left"
 
 
 class Watched:
@@ -32,7 +31,7 @@ class Watched:
         )
         patch.setattr(self.play, "clock", SimpleNamespace(now=self.hands.now))
         patch.setattr(self.play, "listens_on", lambda _node: self.listens())
-        patch.setattr(self.play, "lines_since", lambda *_: [WAITS] if self.since_start() >= self.waits else ["booting"])
+        patch.setattr(self.play, "says_that_it_waits", lambda *_: self.since_start() >= self.waits)
 
     def since_start(self) -> float:
         return self.hands.at - 100
@@ -52,16 +51,22 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Watched:
     return Watched(monkeypatch)
 
 
-def test_one_that_says_that_it_waits_is_outside_at_once(watched: Watched) -> None:
+def test_one_that_has_said_for_5_s_that_it_waits_is_outside(watched: Watched) -> None:
     watched.waits = 9
     seen = watched()
-    assert (seen.served, seen.waits, seen.is_certain) == (frozenset(), True, True)
-    assert seen.lasted == 9
+    assert (seen.served, seen.waits_for, seen.is_certain) == (frozenset(), 5.0, True)
+    assert seen.lasted == 14
+
+
+def test_one_that_says_so_and_goes_on_is_seen(watched: Watched) -> None:
+    watched.waits = 9
+    watched.ports.append((10.5, CLUSTER | {15672}))
+    assert watched().served == {15672}
 
 
 def test_a_silent_one_is_watched_for_35_s(watched: Watched) -> None:
     seen = watched()
-    assert (seen.served, seen.waits, seen.is_certain) == (frozenset(), False, True)
+    assert (seen.served, seen.waits_for, seen.is_certain) == (frozenset(), None, True)
     assert seen.lasted == watched.play.KEPT_OUT
 
 

@@ -77,7 +77,7 @@ def test_an_answer_that_was_lost_on_the_way_is_none(play: Any) -> None:
         play.listens_on(world.nodes[0])
 
 
-def test_a_broker_that_says_so_waits_at_once(play: Any, hands: Hands) -> None:
+def test_a_broker_that_says_so_for_5_s_waits(play: Any, hands: Hands) -> None:
     world = World()
     says(world, hands, (3, CLUSTER))
     hands.then = lambda: (
@@ -87,8 +87,20 @@ def test_a_broker_that_says_so_waits_at_once(play: Any, hands: Hands) -> None:
     seen = play.watched_alone(world.nodes[0], 100.0)
 
     assert seen.waited
-    assert seen.lasted == pytest.approx(40, abs=1)
+    assert seen.lasted == pytest.approx(45, abs=1)
     assert "it said that it waits" in str(seen)
+
+
+def test_a_broker_that_says_so_as_every_boot_does_and_goes_on_does_not_wait(play: Any, hands: Hands) -> None:
+    world = World()
+    says(world, hands, (3, CLUSTER), (41.5, {*CLUSTER, 15672}))
+    hands.then = lambda: (
+        hands.at >= 140 and world.containers.lines.update(rmq1=["9999 Waiting for Mnesia tables for 30000 ms"])
+    )
+
+    seen = play.watched_alone(world.nodes[0], 100.0)
+
+    assert (seen.waited, seen.served) == (False, {15672})
 
 
 def test_a_silent_log_is_made_up_for_by_a_long_look_at_the_ports(play: Any, hands: Hands) -> None:

@@ -23,11 +23,17 @@ class Cut:
         self.play: Any = importlib.import_module("plays.one_way")
         self.hands = Hands()
         self.refuses: dict[str, tuple[float, float]] = {}
+        self.partitions: Any = importlib.import_module("plays.partitions")
         waits = functools.partial(await_match, clock=self.hands.now, sleep=self.hands.sleep)
-        patch.setattr(self.play, "await_match", waits)
-        patch.setattr(self.play, "clock", SimpleNamespace(now=self.hands.now))
-        patch.setattr(importlib.import_module("plays.partitions"), "_listens", self.takes_clients)
+        for play in (self.play, self.partitions):
+            patch.setattr(play, "await_match", waits)
+            patch.setattr(play, "clock", SimpleNamespace(now=self.hands.now))
+        patch.setattr(self.partitions, "_listens", self.takes_clients)
         self.stage = SimpleNamespace(cluster=World().cluster)
+
+    def all_that_pause(self) -> frozenset[str]:
+        found: frozenset[str] = self.partitions.all_that_pause(self.stage, self.play.LOOKED_ON)
+        return found
 
     def takes_clients(self, node: object) -> bool:
         begin, end = self.refuses.get(str(node), (math.inf, math.inf))
@@ -50,10 +56,10 @@ def test_it_is_noticed_when_the_first_one_pauses(cut: Cut) -> None:
 
 def test_a_third_that_pauses_for_a_moment_is_seen(cut: Cut) -> None:
     cut.refuses = {"rmq1": (0, 99), "rmq2": (1, 99), "rmq3": (4, 4.5)}
-    assert cut.play._all_that_pause(cut.stage) == {"rmq1", "rmq2", "rmq3"}
+    assert cut.all_that_pause() == {"rmq1", "rmq2", "rmq3"}
 
 
 def test_the_pair_alone_is_watched_to_the_end(cut: Cut) -> None:
     cut.refuses = {"rmq1": (0, 99), "rmq2": (5, 99)}
-    assert cut.play._all_that_pause(cut.stage) == {"rmq1", "rmq2"}
-    assert cut.hands.at - 100 == pytest.approx(cut.play.LOOKED_ON, abs=0.3)
+    assert cut.all_that_pause() == {"rmq1", "rmq2"}
+    assert cut.hands.at - 100 == pytest.approx(cut.play.LOOKED_ON.seconds, abs=0.3)
